@@ -1,0 +1,89 @@
+"""Everything that rnnscope raises on purpose.
+
+Each message is one line that says what was given, what was expected and what to do::
+
+    RnnscopeError
+    ├── UsageError              the call itself makes no sense               exit status 2
+    ├── InputError              what was given can't be used                 exit status 1
+    │   ├── CorpusError         a text that can't be read or learned from
+    │   ├── UnknownSymbolError  a symbol that the vocabulary lacks
+    │   ├── UnknownNameError    a name (signal, hypothesis, corpus) that nothing has
+    │   └── RecipeError         a recipe that contradicts itself
+    ├── FormatError             a file of ours that is damaged or isn't ours
+    ├── OccupiedError           an output folder that holds something else
+    ├── TrainingError           a training that can't go on
+    └── VerificationError       a model whose fast path disagrees with its equations
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RnnscopeError(Exception):
+    """Base of all errors below; the command line prints its message and leaves with `exit_status`."""
+
+    exit_status = 1
+
+
+class UsageError(RnnscopeError):
+    """The call itself makes no sense."""
+
+    exit_status = 2
+
+
+class InputError(RnnscopeError):
+    """What was given can't be used."""
+
+
+class CorpusError(InputError):
+    """A text that can't be read or learned from."""
+
+
+class UnknownSymbolError(InputError):
+    """A symbol that the vocabulary lacks.
+
+    `symbol` is the code point or byte value, `position` its index in the text, in symbols.
+    """
+
+    def __init__(self, symbol: int, position: int, vocabulary: str) -> None:
+        shown = repr(chr(symbol)) if vocabulary == "characters" else f"0x{symbol:02x}"
+        super().__init__(
+            f"symbol {shown} at position {position} is not in the model's vocabulary; "
+            f"remove it from the text, or say what to do with unknown symbols: skip or replace"
+        )
+        self.symbol = symbol
+        self.position = position
+
+
+class UnknownNameError(InputError):
+    """A name that nothing has; the message lists the nearest names that exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        if near:
+            hint = "did you mean " + " or ".join(near) + "?"
+        else:
+            hint = "known are: " + (", ".join(names) or "none")
+        super().__init__(f"no {kind} is called {name!r}; {hint}")
+        self.name = name
+
+
+class RecipeError(InputError):
+    """A recipe that contradicts itself or holds a value out of range."""
+
+
+class FormatError(RnnscopeError):
+    """A file of ours that is damaged, or a file that isn't ours."""
+
+
+class OccupiedError(RnnscopeError):
+    """An output folder that holds something else; nothing in it was touched."""
+
+
+class TrainingError(RnnscopeError):
+    """A training that can't go on."""
+
+
+class VerificationError(RnnscopeError):
+    """A model whose fast path disagrees with its equations."""

@@ -1,0 +1,111 @@
+"""Files that are never half there: written beside their place, flushed, then moved into it."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rnnscope.exceptions import FormatError, OccupiedError
+
+_PARTIAL = ".partial-"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; what the body writes there takes the place of `path` at the end.
+
+    Works for a file and for a folder. If the body raises, `path` is as it was and nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
+    try:
+        new = room / path.name
+        yield new
+        _flush(new)
+        if path.is_dir():  # a folder can't be renamed over a full one: move the old one aside first
+            os.rename(path, room / "old")
+        os.replace(new, path)
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def clear_partial(folder: Path) -> None:
+    """Remove what a killed process left unfinished in `folder`."""
+    if folder.is_dir():
+        for left in folder.glob(_PARTIAL + "*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with replacing(path) as new:
+        new.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, data: Any) -> None:
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Parse a JSON file of ours. Raises `FormatError` naming the file and `what` was expected in it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormatError(f"{path} is missing; expected {what}") from None
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}); expected {what}; restore it or make it anew") from error
+
+
+def claim(folder: Path, marker: str, what: str) -> None:
+    """Make `folder` ours, or raise `OccupiedError` if it holds something else.
+
+    A folder is free when it doesn't exist or is empty, and ours when it holds the file or folder `marker`.
+    """
+    if folder.is_dir():
+        held = sorted(p.name for p in folder.iterdir() if not p.name.startswith(_PARTIAL))
+        if held and marker not in held:
+            raise OccupiedError(
+                f"{folder} holds something else ({', '.join(held[:3])}{' …' if len(held) > 3 else ''}); "
+                f"expected an empty folder or {what}; choose another one"
+            )
+    elif folder.exists():
+        raise OccupiedError(f"{folder} is a file; expected a folder for {what}; choose another name")
+    else:
+        folder.mkdir(parents=True)
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short name for a value: the first 16 hexadecimal digits of a SHA-256 over its parts.
+
+    Bytes count as they are; everything else as canonical JSON.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes | memoryview) else json.dumps(part, sort_keys=True).encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def _flush(path: Path) -> None:
+    paths = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    for file in paths:
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,11 @@
+"""Everything that reads a text and predicts its next symbol.
+
+`LanguageModel` is the one protocol; `RecurrentLM` is the network trained here. The equations of its cells stand in
+`cells`, once; `fused` runs the same equations through torch's kernels.
+"""
+
+from rnnscope.models.architecture import Architecture
+from rnnscope.models.network import RecurrentLM
+from rnnscope.models.protocol import Block, LanguageModel
+
+__all__ = ["Architecture", "Block", "LanguageModel", "RecurrentLM"]

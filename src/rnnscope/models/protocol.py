@@ -1,0 +1,52 @@
+"""`LanguageModel`: what everything that reads text has in common."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from rnnscope.corpora import Corpus, Vocabulary
+from rnnscope.signal import Signal
+
+
+@dataclass(frozen=True)
+class Block:
+    """Signals over a stretch of one segment.
+
+    `start` is a position in the corpus that was read. `arrays` maps a signal's name to an array of shape
+    (time, unit), or (time,) for a signal without units. What stands at a position is what the model computed
+    when it had read the symbol there: states after it, and the log-probability of the symbol that came next.
+    """
+
+    start: int
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(next(iter(self.arrays.values())))
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A network, a table of n-grams, somebody else's model, or any of them with units held: all the same from here on."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def signals(self) -> Sequence[Signal]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = 256) -> Iterator[Block]:
+        """Read every segment from a fresh state and yield the named signals.
+
+        Blocks hold at most `block` symbols; within a segment they come in order, segments may be interleaved.
+        The size of the blocks never changes a value.
+        """
+        ...

@@ -1,0 +1,48 @@
+"""Sampling: a model writes, one symbol at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.nn.functional import softmax
+
+from rnnscope.exceptions import UsageError
+from rnnscope.models.network import RecurrentLM
+
+
+def sample(
+    model: RecurrentLM, prompt: str | bytes = "", *, length: int = 500, temperature: float = 1.0, seed: int = 0
+) -> str | bytes:
+    """`length` symbols that the model writes after `prompt`; the same seed gives the same text.
+
+    `temperature` divides the logits; 0 always takes the most likely symbol. Without a prompt the model begins after
+    a newline, or after its first symbol where it knows none. Raises `UnknownSymbolError` for a prompt with a symbol
+    that the model doesn't know.
+    """
+    return model.vocabulary.decode(list(symbols(model, prompt, length=length, temperature=temperature, seed=seed)))
+
+
+@torch.no_grad()
+def symbols(
+    model: RecurrentLM, prompt: str | bytes, *, length: int, temperature: float, seed: int
+) -> Iterator[int]:
+    """The same, symbol number by symbol number."""
+    if length < 0:
+        raise UsageError(f"the length of a sample is at least 0, not {length}")
+    if not temperature >= 0:
+        raise UsageError(f"the temperature is at least 0, not {temperature}")
+    vocabulary = model.vocabulary
+    begin = vocabulary.encode(prompt).astype(np.int64)
+    if not len(begin):
+        begin = np.array([vocabulary.values.index(10) if 10 in vocabulary.values else 0])
+    generator = np.random.default_rng(seed)
+    logits, state = model(torch.from_numpy(begin)[:, None])
+    for _ in range(length):
+        last = logits[-1, 0].double()
+        if temperature == 0:
+            chosen = int(last.argmax())
+        else:
+            heights = softmax(last / temperature, -1).cumsum(-1).numpy()
+            chosen = int(np.searchsorted(heights, generator.random() * heights[-1], side="right"))
+        yield chosen
+        logits, state = model(torch.tensor([[chosen]]), state)

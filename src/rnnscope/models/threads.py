@@ -1,0 +1,23 @@
+"""How torch uses the processor while we compute."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def computing(threads: int = 1) -> Iterator[None]:
+    """Run torch on `threads` threads, with denormal numbers flushed to zero, and put the thread count back at the end.
+
+    One thread is the default: these networks are small, and two threads in a recurrent kernel collapse when
+    anything else runs on the machine.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)

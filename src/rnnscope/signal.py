@@ -1,0 +1,74 @@
+"""Signals: the named quantities that a model computes at every symbol.
+
+A signal's name says where it lives and what it is: `layer0/forget`, `layer2/cell`, `log_prob`.
+Its equation travels with it, because the same word means opposite things in different models: an
+update gate near 1 keeps the old state in torch's GRU and overwrites it in the paper's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from rnnscope.exceptions import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One named quantity.
+
+    `size` is the number of units (the last axis); 0 means one number per symbol and no unit axis.
+    `low` and `high` bound the values; `None` means unbounded. `gate` marks a value between 0 and 1 that
+    multiplies something, which is what saturation is measured on.
+    """
+
+    name: str
+    size: int
+    equation: str
+    low: float | None = None
+    high: float | None = None
+    gate: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The last part of the name: `forget` for `layer0/forget`."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def layer(self) -> int | None:
+        """The layer's number, from 0, or None for a signal of the whole model."""
+        place = self.name.rpartition("/")[0]
+        return int(place[5:]) if place.startswith("layer") and place[5:].isdigit() else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "size": self.size,
+            "equation": self.equation,
+            "low": self.low,
+            "high": self.high,
+            "gate": self.gate,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Signal":
+        return cls(**data)
+
+
+def select(signals: Sequence[Signal], patterns: str | Iterable[str]) -> list[Signal]:
+    """The signals that match any of the glob patterns, in the model's own order.
+
+    A pattern without a slash also matches the last part of a name, so `cell` means `layer*/cell`.
+    Raises `UnknownNameError` for a pattern that matches nothing.
+
+    >>> [s.name for s in select([Signal("layer0/cell", 4, "c"), Signal("log_prob", 0, "l")], "cell")]
+    ['layer0/cell']
+    """
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        hits = {s.name for s in signals if fnmatchcase(s.name, pattern) or s.kind == pattern}
+        if not hits:
+            raise UnknownNameError("signal", pattern, [s.name for s in signals])
+        chosen |= hits
+    return [s for s in signals if s.name in chosen]

@@ -1,0 +1,76 @@
+"""Checkpoints: everything a resume needs, in one file that is replaced in one move. No pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rnnscope.exceptions import FormatError
+from rnnscope.files import write_bytes
+from rnnscope.models import RecurrentLM
+from rnnscope.models.network import State
+
+
+@dataclass
+class Position:
+    """Where a training is: the next thing it does is column `column` of epoch `epoch`."""
+
+    epoch: int = 0
+    column: int = 0
+    update: int = 0
+    loss_sum: float = 0.0
+    loss_symbols: int = 0
+    best: float = float("inf")
+    seconds: float = 0.0
+    finished: bool = False
+
+
+def save_checkpoint(
+    path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer, state: State, position: Position
+) -> None:
+    tensors = {f"weight.{name}": value for name, value in model.state_dict().items()}
+    for k, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{k}.{name}": value for name, value in moments.items()}
+    for k, layer in enumerate(state):
+        tensors |= {f"state.{k}.{name}": value for name, value in layer.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    write_bytes(path, save(tensors, {"position": json.dumps(asdict(position))}))
+
+
+def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:
+    """Put a checkpoint's weights and moments into place; returns the carried state and the position.
+
+    Raises `FormatError` for a file that is damaged or of another network.
+    """
+    tensors, position = read_checkpoint(path)
+    try:
+        model.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("weight.")})
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": _nested(tensors, "optimiser")})
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise FormatError(f"{path} is of another network than its recipe says; train anew into another folder") from error
+    return list(_nested(tensors, "state").values()), position
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            position = Position(**json.loads(metadata["position"]))
+            return {name: file.get_tensor(name) for name in file.keys()}, position  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path} is damaged ({error}); expected a checkpoint; remove it to train anew") from error
+
+
+def _nested(tensors: dict[str, Tensor], kind: str) -> dict[int, dict[str, Any]]:
+    nested: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        head, _, rest = name.partition(".")
+        if head == kind:
+            k, _, last = rest.partition(".")
+            nested.setdefault(int(k), {})[last] = value
+    return dict(sorted(nested.items()))

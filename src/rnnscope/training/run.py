@@ -1,0 +1,135 @@
+"""`Run`: a trained model with its recipe and history, a folder."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from rnnscope.corpora import Corpus, Vocabulary
+from rnnscope.corpora.splits import split_rule
+from rnnscope.exceptions import FormatError, RecipeError
+from rnnscope.files import read_json, write_bytes, write_json, write_text
+from rnnscope.models import RecurrentLM
+from rnnscope.training.initialisation import first_model
+from rnnscope.training.recipe import Recipe
+
+MARKER = "recipe.toml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder: `recipe.toml`, `vocabulary.json`, `model.safetensors`, `history.jsonl`, `checkpoint/`."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Raises `FormatError` for a folder that isn't a run."""
+        run = cls(Path(path))
+        if not (run.path / MARKER).is_file():
+            raise FormatError(f"{path} is not a run: it has no {MARKER}; expected the folder that a training wrote")
+        return run
+
+    def begin(self, recipe: Recipe, corpus: Corpus) -> None:
+        """Write what is known before the training."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "vocabulary.json", corpus.vocabulary.to_json())
+        write_text(self.path / MARKER, tomli_w.dumps(describe(recipe, corpus)))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The contents of `recipe.toml`: the recipe's fields, and a table `corpus`."""
+        path = self.path / MARKER
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise FormatError(f"{path} is damaged ({error}); expected a recipe in TOML; restore it") from error
+
+    @property
+    def recipe(self) -> Recipe:
+        data = self.description
+        data.pop("corpus", None)
+        try:
+            return Recipe.from_json(data)
+        except (RecipeError, TypeError) as error:
+            raise FormatError(f"{self.path / MARKER} is damaged: {error}") from error
+
+    @property
+    def corpus(self) -> dict[str, Any]:
+        """What is known of the text it was trained on: `name`, `symbols`, `fingerprint`, `split`, `language`."""
+        return dict(self.description.get("corpus", {}))
+
+    @property
+    def split(self) -> Any:
+        return split_rule(self.corpus["split"])
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        path = self.path / "vocabulary.json"
+        return Vocabulary.from_json(read_json(path, "the vocabulary of a run"))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "last.safetensors"
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One entry per epoch: `epoch`, `updates`, `symbols`, `train_nats`, `validation_nats`, `learning_rate`, `seconds`."""
+        path = self.path / "history.jsonl"
+        if not path.exists():
+            return []
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except ValueError as error:
+            raise FormatError(f"{path} is damaged ({error}); expected one JSON object a line") from error
+
+    def write_history(self, history: list[dict[str, Any]]) -> None:
+        write_text(self.path / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
+
+    def write_model(self, model: RecurrentLM) -> None:
+        tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        write_bytes(self.path / "model.safetensors", save_tensors(tensors))
+
+    def model(self, *, untrained: bool = False) -> RecurrentLM:
+        """The network with its best weights, or with the weights that its training began with.
+
+        Raises `FormatError` naming the file that is missing, damaged or of another shape.
+        """
+        model = first_model(self.recipe, self.vocabulary)
+        model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
+        if not untrained:
+            path = self.path / "model.safetensors"
+            try:
+                model.load_state_dict(load_tensors(path.read_bytes()))
+            except FileNotFoundError:
+                raise FormatError(f"{path} is missing; expected the weights of a run; train on with --resume") from None
+            except (SafetensorError, RuntimeError) as error:
+                reason = str(error).splitlines()[0]
+                raise FormatError(f"{path} is damaged or of another network ({reason}); expected weights as {MARKER} says") from error
+        return model.eval()
+
+
+def describe(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
+    """What `recipe.toml` holds."""
+    known = {
+        "name": corpus.name,
+        "symbols": corpus.vocabulary.kind,
+        "length": len(corpus),
+        "fingerprint": corpus.fingerprint,
+        "split": corpus.rule.to_json(),
+    }
+    return {**recipe.to_json(), "corpus": known | ({"language": corpus.language} if corpus.language else {})}
+
+
+def load(path: str | Path, *, untrained: bool = False) -> RecurrentLM:
+    """The network of a run, with its best weights; `untrained` gives the one that its training began with.
+
+    Raises `FormatError` for a folder that is no run or that is damaged.
+    """
+    return Run.open(path).model(untrained=untrained)

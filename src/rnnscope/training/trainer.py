@@ -1,0 +1,187 @@
+"""The training loop.
+
+A training is a walk through columns: forward, loss, backward, update, with the state carried from column to column
+(truncated back-propagation through time). After every epoch the validation loss says whether these are the best
+weights so far. A checkpoint is written every few seconds; a training that goes on from one ends with the same
+weights, bit for bit, as one that was never stopped.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from rnnscope.corpora import Corpus
+from rnnscope.corpora.batches import Streams
+from rnnscope.exceptions import CorpusError, OccupiedError, TrainingError
+from rnnscope.files import claim, clear_partial
+from rnnscope.models import RecurrentLM, fused
+from rnnscope.models.loss import mean_nats
+from rnnscope.models.threads import computing
+from rnnscope.progress import Progress, silent
+from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from rnnscope.training.initialisation import first_model
+from rnnscope.training.recipe import Recipe
+from rnnscope.training.run import MARKER, Run, describe
+
+MINIMUM = 1_000
+"""Symbols that a text needs at the least: below this no part of it is long enough to learn or to measure anything."""
+_CHECKPOINT_SECONDS = 10.0
+
+
+def train(
+    recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = False, progress: Progress = silent
+) -> Run:
+    """Train a network on the `train` part of a corpus and write it to the folder `into`.
+
+    With `resume`, an unfinished run in that folder with the same recipe and the same text goes on where it stopped,
+    and a finished one is returned as it is. Raises `CorpusError` for a text that is too short or has one symbol only,
+    `OccupiedError` for a folder that holds something else, `TrainingError` if the loss is no longer a number.
+    """
+    check_trainable(corpus)
+    run = Run(Path(into))
+    claim(run.path, MARKER, "a run")
+    clear_partial(run.path)
+    if (run.path / MARKER).exists():
+        _check_same(run, recipe, corpus, resume)
+    else:
+        run.begin(recipe, corpus)
+    with computing(recipe.threads):
+        _Training(recipe, corpus, run, progress).go()
+    return run
+
+
+def check_trainable(corpus: Corpus) -> None:
+    """Raises `CorpusError` for a text that nothing can be learned from."""
+    if len(corpus) < MINIMUM:
+        raise CorpusError(
+            f"{corpus.name} has {len(corpus):,} symbol{'s' * (len(corpus) != 1)}; training needs at least {MINIMUM:,}; give a longer text"
+        )
+    if len(corpus.vocabulary) < 2:
+        raise CorpusError(f"{corpus.name} repeats a single symbol; there is nothing to learn in it; expected at least 2 distinct ones")
+
+
+def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
+    if not resume:
+        raise OccupiedError(f"{run.path} holds a run already; resume it (--resume), or choose another folder")
+    old, new = run.description, describe(recipe, corpus)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            raise OccupiedError(
+                f"{run.path} holds another run: its {name} is {old.get(name)}, not {new.get(name)}; choose another folder"
+            )
+
+
+class _Training:
+    def __init__(self, recipe: Recipe, corpus: Corpus, run: Run, progress: Progress) -> None:
+        self.recipe, self.run, self.progress = recipe, run, progress
+        self.validation = corpus.split("validation")
+        self.streams = Streams.of(corpus.split("train"), recipe.batch, recipe.length)
+        self.inputs, self.targets = torch.from_numpy(self.streams.inputs), torch.from_numpy(self.streams.targets)
+        self.model = first_model(recipe, corpus.vocabulary)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.99), fused=True)
+        self.state = self.model.initial_state(self.inputs.shape[1])
+        self.position = Position()
+        self.history: list[dict[str, Any]] = []
+        full = recipe.epochs * self.streams.columns
+        self.updates = min(full, recipe.updates or full)
+        self.reduced = uses_bfloat16(recipe, self.model)
+        if run.checkpoint.exists():
+            self.state, self.position = load_checkpoint(run.checkpoint, self.model, self.optimiser)
+            self.history = run.history[: self.position.epoch]
+        self.started = self.saved = time.monotonic()
+
+    def go(self) -> None:
+        place = self.position
+        if place.finished:
+            return
+        try:
+            while place.update < self.updates:
+                self.update()
+                if place.column == self.streams.columns or place.update == self.updates:
+                    self.end_epoch()
+                if time.monotonic() - self.saved > _CHECKPOINT_SECONDS:
+                    self.save()
+        finally:
+            self.progress(self.symbols(), self.symbols(self.updates))
+        place.finished = True
+        self.save()
+
+    def update(self) -> None:
+        place = self.position
+        part = slice(place.column * self.streams.length, (place.column + 1) * self.streams.length)
+        inputs, targets = self.inputs[part], self.targets[part]
+        if place.column == 0:
+            self.state = self.model.initial_state(inputs.shape[1])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.reduced):
+            logits, state = self.model(inputs, self.state)
+        self.state = [{name: value.detach().float() for name, value in layer.items()} for layer in state]
+        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own signature lacks types
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
+        nats = loss.item()
+        if not math.isfinite(nats):
+            kept = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "nothing was kept yet"
+            raise TrainingError(f"the loss became {nats} at update {place.update:,}; {kept}; train with a lower learning rate")
+        self.optimiser.step()
+        place.update += 1
+        place.column += 1
+        place.loss_sum += nats * inputs.numel()
+        place.loss_symbols += inputs.numel()
+        self.progress(
+            self.symbols(), self.symbols(self.updates),
+            f"epoch {place.epoch + 1}/{self.recipe.epochs}, {place.loss_sum / place.loss_symbols:.3f} nats",
+        )  # fmt: skip
+
+    def end_epoch(self) -> None:
+        place = self.position
+        validation = mean_nats(self.model, self.validation)
+        self.history.append(
+            {
+                "epoch": place.epoch + 1,
+                "updates": place.update,
+                "symbols": self.symbols(),
+                "train_nats": place.loss_sum / place.loss_symbols,
+                "validation_nats": validation,
+                "learning_rate": self.learning_rate(),
+                "seconds": round(place.seconds + time.monotonic() - self.started, 3),
+            }
+        )
+        if validation < place.best:
+            place.best = validation
+            self.run.write_model(self.model)
+        self.run.write_history(self.history)
+        place.epoch, place.column, place.loss_sum, place.loss_symbols = place.epoch + 1, 0, 0.0, 0
+        self.save()
+
+    def save(self) -> None:
+        now = time.monotonic()
+        self.position.seconds += now - self.started
+        self.started = self.saved = now
+        save_checkpoint(self.run.checkpoint, self.model, self.optimiser, self.state, self.position)
+
+    def learning_rate(self) -> float:
+        done = self.position.update
+        warmup = min(self.recipe.warmup, self.updates // 10)
+        rise = min(1.0, (done + 1) / (warmup + 1))
+        return self.recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done / self.updates))
+
+    def symbols(self, updates: int | None = None) -> int:
+        """Symbols learned from after so many updates, so far by default."""
+        epochs, columns = divmod(self.position.update if updates is None else updates, self.streams.columns)
+        partial = min(columns * self.streams.length, len(self.inputs))
+        return epochs * self.streams.symbols + partial * self.inputs.shape[1]
+
+
+def uses_bfloat16(recipe: Recipe, model: RecurrentLM) -> bool:
+    """Whether the matrix products of this training are in bfloat16."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    return fused.covers(model.stack[0].cell) and fused.has_bfloat16()
