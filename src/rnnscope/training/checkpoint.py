@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from rnnscope.exceptions import FormatError
-from rnnscope.files import write_bytes
 from rnnscope.models import RecurrentLM
 from rnnscope.models.network import State
+from rnnscope.training.tensors import read_tensors, write_tensors
 
 
 @dataclass
@@ -38,8 +36,7 @@ def save_checkpoint(
         tensors |= {f"optimiser.{k}.{name}": value for name, value in moments.items()}
     for k, layer in enumerate(state):
         tensors |= {f"state.{k}.{name}": value for name, value in layer.items()}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_bytes(path, save(tensors, {"position": json.dumps(asdict(position))}))
+    write_tensors(path, tensors, {"position": json.dumps(asdict(position))})
 
 
 def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:
@@ -47,23 +44,14 @@ def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optim
 
     Raises `FormatError` for a file that is damaged or of another network.
     """
-    tensors, position = read_checkpoint(path)
+    tensors, about = read_tensors(path, "a checkpoint")
     try:
+        position = Position(**json.loads(about["position"]))
         model.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("weight.")})
         optimiser.load_state_dict(optimiser.state_dict() | {"state": _nested(tensors, "optimiser")})
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} is of another network than its recipe says; train anew into another folder") from error
     return list(_nested(tensors, "state").values()), position
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            position = Position(**json.loads(metadata["position"]))
-            return {name: file.get_tensor(name) for name in file.keys()}, position  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{path} is damaged ({error}); expected a checkpoint; remove it to train anew") from error
 
 
 def _nested(tensors: dict[str, Tensor], kind: str) -> dict[int, dict[str, Any]]:

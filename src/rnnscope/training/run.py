@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
 from rnnscope.exceptions import FormatError, RecipeError
-from rnnscope.files import read_json, write_bytes, write_json, write_text
+from rnnscope.files import fingerprint, read_json, write_json, write_text
 from rnnscope.models import RecurrentLM
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.recipe import Recipe
+from rnnscope.training.tensors import read_tensors, write_tensors
 
 MARKER = "recipe.toml"
 
@@ -93,25 +91,24 @@ class Run:
         write_text(self.path / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
 
     def write_model(self, model: RecurrentLM) -> None:
-        tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-        write_bytes(self.path / "model.safetensors", save_tensors(tensors))
+        write_tensors(self.path / "model.safetensors", model.state_dict(), self._fingerprints())
+
+    def _fingerprints(self) -> dict[str, str]:
+        return {MARKER: fingerprint(self.description), "vocabulary.json": self.vocabulary.fingerprint}
 
     def model(self, *, untrained: bool = False) -> RecurrentLM:
         """The network with its best weights, or with the weights that its training began with.
 
-        Raises `FormatError` naming the file that is missing, damaged or of another shape.
+        Raises `FormatError` naming the file that is missing, damaged, or altered since the training.
         """
+        tensors, about = read_tensors(self.path / "model.safetensors", "the weights of a run")
+        for name, found in self._fingerprints().items():
+            if about.get(name) != found:
+                raise FormatError(f"{self.path / name} was altered since the training; expected what the weights were trained with; restore it")
         model = first_model(self.recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
         if not untrained:
-            path = self.path / "model.safetensors"
-            try:
-                model.load_state_dict(load_tensors(path.read_bytes()))
-            except FileNotFoundError:
-                raise FormatError(f"{path} is missing; expected the weights of a run; train on with --resume") from None
-            except (SafetensorError, RuntimeError) as error:
-                reason = str(error).splitlines()[0]
-                raise FormatError(f"{path} is damaged or of another network ({reason}); expected weights as {MARKER} says") from error
+            model.load_state_dict(tensors)
         return model.eval()
 
 

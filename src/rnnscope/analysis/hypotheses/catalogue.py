@@ -1,0 +1,34 @@
+"""All hypotheses there are: the built-in ones and those of other packages."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.exceptions import FormatError, UnknownNameError
+from rnnscope.registry import plugins
+
+GROUP = "rnnscope.hypotheses"
+
+
+def hypotheses(names: str | Iterable[str] = "*") -> list[Hypothesis]:
+    """The hypotheses whose names match any of the glob patterns, sorted by family and name.
+
+    Raises `UnknownNameError` for a pattern that matches none.
+
+    >>> [h.name for h in hypotheses("*_quotes")]
+    ['double_quotes', 'single_quotes', 'triple_quotes']
+    """
+    known: dict[str, Hypothesis] = {}
+    for name, kind in plugins(GROUP).items():
+        hypothesis = kind()
+        if not isinstance(hypothesis, Hypothesis) or hypothesis.name != name:
+            raise FormatError(f"the plug-in {name!r} of {GROUP} is no hypothesis of that name; expected a subclass of Hypothesis")
+        known[name] = hypothesis
+    patterns = [names] if isinstance(names, str) else list(names)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        hits = {name for name in known if fnmatchcase(name, pattern)}
+        if not hits:
+            raise UnknownNameError("hypothesis", pattern, known)
+        chosen |= hits
+    return sorted((known[name] for name in chosen), key=lambda h: (h.family, h.name))

@@ -1,0 +1,40 @@
+"""How often gates are nearly shut or nearly open. Source: PAPER section 6, figure 3."""
+
+import numpy as np
+import pandas as pd
+
+from rnnscope.exceptions import InputError
+from rnnscope.traces import Trace
+
+LEFT, RIGHT = 0.1, 0.9
+COLUMNS = ("signal", "layer", "gate", "unit", "left", "right")
+
+
+def saturation(trace: Trace) -> pd.DataFrame:
+    """For each unit of each recorded gate the fraction of symbols where it is below 0.1 (`left`) and above 0.9 (`right`).
+
+    What a gate near 1 does is said by its signal's equation. Raises `InputError` for a trace without gates.
+    """
+    gates = [s for s in trace.signals if s.gate]
+    if not gates:
+        raise InputError(f"{trace!r} holds no gate; record signals such as 'layer*/forget' of an LSTM or 'layer*/update' of a GRU")
+    frames = []
+    for signal in gates:
+        left, right = np.zeros(signal.size, np.int64), np.zeros(signal.size, np.int64)
+        for _, values in trace.stretches(signal):
+            left += (values < LEFT).sum(axis=0)
+            right += (values > RIGHT).sum(axis=0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "signal": signal.name,
+                    "layer": signal.layer,
+                    "gate": signal.kind,
+                    "unit": np.arange(signal.size),
+                    "left": left / len(trace),
+                    "right": right / len(trace),
+                },
+                columns=list(COLUMNS),
+            )
+        )
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,5 @@
+"""Model + corpus → trace."""
+
+from rnnscope.recording.recorder import record
+
+__all__ = ["record"]

@@ -1,0 +1,39 @@
+"""How a trace lies on disk.
+
+A trace is a Zarr v3 group that xarray opens as it is. The group's arrays, each with named dimensions:
+
+    layer0.forget       (time, unit)    one per signal; the slash of a name becomes a dot, as Zarr nests on slashes
+    log_prob            (time,)         a signal without units
+    symbol              (time,)         the symbol's number at each position
+    bound               (edge,)         segment k covers positions bound[k] to bound[k + 1]
+    origin, following   (segment,)      where the segment began in the whole text; the symbol that came after it, or −1
+
+The attribute `rnnscope` holds the format's version, the model's and the corpus's names and fingerprints, the
+vocabulary, and each signal with its equation and range. Chunks are cut both ways, since people read a stretch of
+text over all units and one unit over the whole text. They are not compressed (activations hardly shrink), but each
+carries a checksum.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rnnscope.signal import Signal
+
+FORMAT = 1
+MARKER = "zarr.json"
+TIME_CHUNK = 2048
+UNIT_CHUNK = 64
+
+
+def variable(signal: str) -> str:
+    """The array's name for a signal's name."""
+    return signal.replace("/", ".")
+
+
+def unit_dimensions(signals: Sequence[Signal]) -> dict[str, str]:
+    """The name of the unit axis, by signal: `unit` for the layers' common width, the signal's own otherwise."""
+    sizes = Counter(s.size for s in signals if s.layer is not None)
+    common = sizes.most_common(1)[0][0] if sizes else None
+    return {
+        s.name: "unit" if s.layer is not None and s.size == common else f"{variable(s.name)}.unit" for s in signals if s.size
+    }
