@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rnnscope.analysis import ranks
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
-from rnnscope.exceptions import InputError
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
@@ -63,14 +62,15 @@ def score(
     Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on the first half of the text:
     `polarity` is +1 where the unit is high when the hypothesis holds, −1 where it is low; `auroc` (binary only) and
     `correlation` are those of polarity × unit on the second half; `…_selection` the same on the first. `attrs["left_out"]`
-    says of each hypothesis that was not tested why. Raises `InputError` if none could be.
+    says of each hypothesis that was not tested why; where none could be, the table is empty.
     """
     wanted = list(all_hypotheses() if hypotheses is None else hypotheses)
     signals = trace.select(signal)
     labels, left_out = testable(wanted, trace)
     if not labels:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
-        raise InputError(f"none of {len(wanted)} hypotheses can be tested on {trace!r} ({reasons}); record a longer text")
+        empty = pd.DataFrame(columns=list(COLUMNS))
+        empty.attrs["left_out"] = left_out
+        return empty
     kinds = {h.name: h.kind for h in wanted}
     middle = len(trace) // 2
     first, second = _Half(labels, slice(0, middle)), _Half(labels, slice(middle, None))

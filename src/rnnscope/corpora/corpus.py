@@ -23,6 +23,7 @@ class Corpus:
     model's state starts anew at each. `origins` has shape (segments,): where each segment began in the whole text.
     `following` has shape (segments,): the symbol that came after the segment in the whole text, or -1.
     `language` names a programming language if the text is in one that is known here (`python`, `c`).
+    `source` is what `corpora.find` finds it by again: an absolute path or the name of a known corpus.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Corpus:
         rule: SplitRule | None = None,
         language: str | None = None,
         part: str | None = None,
+        source: str | None = None,
     ) -> None:
         self.name = name
         self.vocabulary = vocabulary
@@ -47,6 +49,7 @@ class Corpus:
         self.rule: SplitRule = rule or ContiguousSplit()
         self.language = language
         self.part = part
+        self.source = source
 
     @classmethod
     def from_text(
@@ -59,6 +62,7 @@ class Corpus:
         unknown: Unknown = "error",
         rule: SplitRule | None = None,
         language: str | None = None,
+        source: str | None = None,
     ) -> "Corpus":
         """A corpus of a str or a bytes object, nothing changed: line ends and a byte order mark stay as they are.
 
@@ -83,7 +87,7 @@ class Corpus:
         if not text:
             raise CorpusError(f"{name} is empty; expected a text with at least one symbol")
         vocabulary = vocabulary or Vocabulary.of(text)
-        return cls(name, vocabulary, vocabulary.encode(text, unknown), rule=rule, language=language)
+        return cls(name, vocabulary, vocabulary.encode(text, unknown), rule=rule, language=language, source=source)
 
     @classmethod
     def from_file(
@@ -109,6 +113,7 @@ class Corpus:
             unknown=unknown,
             rule=rule,
             language=language or _LANGUAGES.get(Path(path).suffix),
+            source=None if str(path) == "-" else str(Path(path).resolve()),
         )
 
     def __len__(self) -> int:
@@ -158,6 +163,7 @@ class Corpus:
             rule=self.rule,
             language=self.language,
             part=part,
+            source=self.source,
         )
 
     def text(self, start: int = 0, stop: int | None = None) -> str | bytes:

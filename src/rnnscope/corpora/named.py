@@ -50,7 +50,12 @@ class NamedCorpus:
         else:
             data = (self.find() or self._download()).read_bytes()
         return Corpus.from_text(
-            data, name=self.name, symbols=symbols or self.symbols, rule=self.rule, language=self.language
+            data,
+            name=self.name,
+            symbols=symbols or self.symbols,
+            rule=self.rule,
+            language=self.language,
+            source=self.name,
         )
 
     def _download(self) -> Path:
@@ -129,6 +134,21 @@ def corpus(name: str, *, symbols: Symbols | None = None) -> Corpus:
     if name not in _CORPORA:
         raise UnknownNameError("corpus", name, _CORPORA)
     return _CORPORA[name].load(symbols)
+
+
+def find(text: str, *, symbols: Symbols | None = None, language: str | None = None) -> Corpus:
+    """What a user means by TEXT: a file, `-` for standard input, or the name of a known corpus.
+
+    A file is read as characters unless `symbols` says otherwise.
+    """
+    if text in _CORPORA and not Path(text).exists():
+        return corpus(text, symbols=symbols)
+    if text != "-" and not Path(text).exists():
+        raise CorpusError(
+            f"there is no file {text} and no corpus of that name; expected a text file, '-' for standard input, or one of: "
+            + ", ".join(_CORPORA)
+        )
+    return Corpus.from_file(text, symbols=symbols or "characters", language=language)
 
 
 def _folders() -> list[Path]:

@@ -1,5 +1,6 @@
 """Writing a trace: blocks in, chunks out."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
+from zarr.errors import ZarrUserWarning
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import FormatError
@@ -111,3 +113,6 @@ class TraceWriter:
         if self.dtype != np.float32:
             self.attributes["largest_rounding"] = self.rounding
         self.group.attrs["rnnscope"] = self.attributes
+        with warnings.catch_warnings():  # Zarr warns that its own reader's short cut is not in the specification yet
+            warnings.simplefilter("ignore", category=ZarrUserWarning)
+            zarr.consolidate_metadata(self.group.store)

@@ -60,7 +60,8 @@ class Run:
 
     @property
     def corpus(self) -> dict[str, Any]:
-        """What is known of the text it was trained on: `name`, `symbols`, `fingerprint`, `split`, `language`."""
+        """What is known of the text it was trained on: `name`, `symbols`, `length`, `fingerprint`, `split`,
+        and where there is one `language` and `source`."""
         return dict(self.description.get("corpus", {}))
 
     @property
@@ -121,7 +122,8 @@ def describe(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
         "fingerprint": corpus.fingerprint,
         "split": corpus.rule.to_json(),
     }
-    return {**recipe.to_json(), "corpus": known | ({"language": corpus.language} if corpus.language else {})}
+    optional = {"language": corpus.language, "source": corpus.source}
+    return {**recipe.to_json(), "corpus": known | {name: value for name, value in optional.items() if value}}
 
 
 def load(path: str | Path, *, untrained: bool = False) -> RecurrentLM:

@@ -30,6 +30,7 @@ from rnnscope.training.run import MARKER, Run, describe
 
 MINIMUM = 1_000
 """Symbols that a text needs at the least: below this no part of it is long enough to learn or to measure anything."""
+_VALIDATED = 500_000  # symbols of the validation part that are read after every epoch, at the most
 _CHECKPOINT_SECONDS = 10.0
 
 
@@ -69,6 +70,8 @@ def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
     if not resume:
         raise OccupiedError(f"{run.path} holds a run already; resume it (--resume), or choose another folder")
     old, new = run.description, describe(recipe, corpus)
+    for known in (old, new):
+        known["corpus"].pop("source", None)  # a text that was moved is the same text
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             raise OccupiedError(
@@ -79,7 +82,7 @@ def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
 class _Training:
     def __init__(self, recipe: Recipe, corpus: Corpus, run: Run, progress: Progress) -> None:
         self.recipe, self.run, self.progress = recipe, run, progress
-        self.validation = corpus.split("validation")
+        self.validation = corpus.split("validation").head(_VALIDATED)
         self.streams = Streams.of(corpus.split("train"), recipe.batch, recipe.length)
         self.inputs, self.targets = torch.from_numpy(self.streams.inputs), torch.from_numpy(self.streams.targets)
         self.model = first_model(recipe, corpus.vocabulary)

@@ -1,0 +1,48 @@
+"""`rnnscope corpora` and `rnnscope hypotheses`: what there is."""
+
+import click
+
+from rnnscope.cli.show import print_table, table_options
+
+
+@click.command()
+@table_options
+def corpora(form: str | None) -> None:
+    """The texts that are known by name, and where each is found.
+
+    They are looked for in $RNNSCOPE_DATA, then in the user's cache, then downloaded when they are needed.
+
+    \b
+    Example:
+      rnnscope corpora
+    """
+    import pandas as pd
+
+    from rnnscope.corpora import named_corpora
+
+    rows = []
+    for corpus in named_corpora().values():
+        place = corpus.find() if corpus.files else None
+        found = str(place) if place else "to be downloaded" if corpus.url else "here"
+        rows.append({"name": corpus.name, "symbols": corpus.symbols, "found": found, "about": corpus.sentence})
+    print_table(pd.DataFrame(rows), form)
+
+
+@click.command()
+@table_options
+def hypotheses(form: str | None) -> None:
+    """The claims that units are scored against, from this package and from others.
+
+    \b
+    Example:
+      rnnscope hypotheses --json
+    """
+    import pandas as pd
+
+    from rnnscope.analysis import hypotheses as known
+
+    rows = [
+        {"name": h.name, "family": h.family, "kind": h.kind, "languages": ", ".join(h.languages) or "any", "sentence": h.sentence}
+        for h in known()
+    ]
+    print_table(pd.DataFrame(rows), form)

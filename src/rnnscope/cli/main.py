@@ -1,0 +1,84 @@
+"""`rnnscope`: one group of commands, and what happens when one fails."""
+
+import errno
+import os
+import sys
+import traceback
+
+import click
+
+from rnnscope import __version__
+from rnnscope.cli import look, study, trace, train
+from rnnscope.exceptions import RnnscopeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="rnnscope")
+@click.option("--debug", is_flag=True, help="Show a traceback where something fails.")
+def rnnscope(debug: bool) -> None:
+    """See what a recurrent network is doing.
+
+    \b
+    Example:
+      rnnscope study                    train on Python's own library, find the units, write a page
+      rnnscope study book.txt           the same for a text of yours
+    """
+
+
+for command in (
+    study.study, train.train, train.sample, trace.record, trace.cells, trace.saturation, look.corpora, look.hypotheses
+):  # fmt: skip
+    rnnscope.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave: 0 good, 1 it could not be done, 2 wrong usage, 130 stopped. An error is one line."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    # --debug may stand anywhere
+    given = (["--debug"] if debug else []) + [word for word in given if word != "--debug"]
+    try:
+        status = rnnscope.main(given, prog_name="rnnscope", standalone_mode=False)
+    except KeyboardInterrupt:
+        _say("stopped; what is done is kept: run the same command again to go on")
+        status = 130
+    except click.exceptions.Abort:
+        _say("stopped; what is done is kept: run the same command again to go on")
+        status = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        status = 2
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "rnnscope"
+        _say(f"{' '.join(error.format_message().split())} See '{where} --help'.")
+        status = error.exit_code
+    except RnnscopeError as error:
+        status = _fail(str(error), error.exit_status, debug)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:
+        status = _fail(_explain(error), 1, debug)
+    except MemoryError:
+        status = _fail("the memory of this machine doesn't suffice; take fewer units, a smaller batch or a shorter text", 1, debug)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    _say(message)
+    return status
+
+
+def _say(message: str) -> None:
+    click.echo("rnnscope: " + " ".join(message.split()), err=True)
+
+
+def _explain(error: OSError) -> str:
+    place = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on the device for {place}; free some, then run the same command again to go on"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{place} can't be written or read ({error.strerror}); expected a place you have the right to use"
+    return f"{place}: {error.strerror or error}"

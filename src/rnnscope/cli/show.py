@@ -1,0 +1,76 @@
+"""How tables and progress are shown."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rnnscope.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def table_options(command: F) -> F:
+    """Adds `--json` and `--csv`."""
+    command = click.option("--csv", "form", flag_value="csv", help="Print the table as CSV.")(command)
+    return click.option("--json", "form", flag_value="json", help="Print the table as JSON: a list of rows.")(command)
+
+
+def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> None:
+    """Print a table for people, or as JSON or CSV for programs (NaN as null and as nothing)."""
+    if form == "json":
+        click.echo(json.dumps(json.loads(table.to_json(orient="records", double_precision=15)), indent=1, ensure_ascii=False))
+    elif form == "csv":
+        click.echo(table.to_csv(index=False), nl=False)
+    else:
+        _print_rich(table, digits)
+
+
+def _print_rich(table: "pd.DataFrame", digits: int) -> None:
+    from pandas.api.types import is_numeric_dtype
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in table.columns:
+        right = is_numeric_dtype(table[name])
+        shown.add_column(str(name), justify="right" if right else "left", no_wrap=right, overflow="fold")
+    for row in table.itertuples(index=False):
+        shown.add_row(*("" if v != v else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on the terminal with a rate and the time left; nothing where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(24), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Bars(*columns, console=Console(stderr=True), transient=False) as bars:
+        task = bars.add_task(title, total=None, note="")
+        first: list[float] = []
+
+        def progress(done: int, total: int, note: str = "") -> None:
+            now = time.monotonic()
+            if not first:
+                first.extend((now, done))
+            rate = (done - first[1]) / (now - first[0]) if now > first[0] else 0.0
+            speed = f"{rate / 1000:,.0f}k/s" if rate >= 10_000 else f"{rate:,.0f}/s" if rate else ""
+            bars.update(task, completed=done, total=total, note=f"{speed}  {note}")
+
+        yield progress

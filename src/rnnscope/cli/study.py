@@ -1,0 +1,65 @@
+"""`rnnscope study`."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.train import architecture_options, text_options
+from rnnscope.progress import Progress
+
+
+@click.command()
+@click.argument("text", default="python-stdlib")
+@click.option("--out", type=click.Path(path_type=Path), help="The study's folder.  [default: studies/NAME]")
+@architecture_options
+@click.option("--epochs", default=100, show_default=True, help="At most so many passes over the text.")
+@click.option("--updates", default=6_400, show_default=True, help="At most so many updates of the weights.")
+@click.option("--seed", default=0, show_default=True, help="Of the first weights.")
+@text_options
+@table_options
+def study(
+    text: str,
+    out: Path | None,
+    cell: str,
+    layers: int,
+    units: int,
+    epochs: int,
+    updates: int,
+    seed: int,
+    symbols: str | None,
+    language: str | None,
+    form: str | None,
+) -> None:
+    """Everything on one text: train, record, score, and write report.html.
+
+    TEXT is a file, '-' for standard input, or the name of a known corpus (see 'rnnscope corpora'); left out, it is
+    Python's own standard library. A study that was stopped goes on where it stopped: run the same command again.
+
+    \b
+    Example:
+      rnnscope study book.txt --out studies/book
+    """
+    from rnnscope.models import Architecture
+    from rnnscope.studies import study as run_study
+    from rnnscope.studies.study import default_recipe
+
+    recipe = default_recipe(Architecture(cell, layers, units), epochs, updates, seed)
+    with ExitStack() as stack:
+        current = ExitStack()
+        stack.callback(lambda: current.close())
+
+        def watch(name: str, done: bool) -> Progress:
+            current.close()
+            if done:
+                if sys.stderr.isatty():
+                    click.echo(f"{name:<11}done before", err=True)
+                return lambda done, total, note="": None
+            return current.enter_context(progress_bar(f"{name:<10}"))
+
+        finished = run_study(text, out, recipe=recipe, symbols=symbols, language=language, watch=watch)
+    print_table(finished.units, form)
+    if form is None:
+        click.echo(f"\nthe page: {finished.report}")

@@ -1,0 +1,119 @@
+"""`rnnscope record`, and the tables that are made from a trace: `cells` and `saturation`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.exceptions import FormatError
+
+if TYPE_CHECKING:
+    from rnnscope.corpora import Corpus
+    from rnnscope.training import Run
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("text", required=False)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The trace's folder.")
+@click.option("--signals", multiple=True, help="Glob pattern of signals; may be repeated.  [default: layer*/* and log_prob]")
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test", "all"]),
+    help="The part of the text.  [default: test of the run's own text, all of another one]",
+)  # fmt: skip
+@click.option("--symbols", "most", type=int, help="Only so many symbols of it.")
+@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True,
+              help="What to do with symbols that the network doesn't know.")  # fmt: skip
+@click.option("--half", is_flag=True, help="Keep half precision; the trace states the largest rounding.")
+@click.option("--untrained", is_flag=True, help="Take the weights that the training began with.")
+def record(
+    run: Path, text: str | None, out: Path, signals: tuple[str, ...], split: str | None, most: int | None, unknown: str,
+    half: bool, untrained: bool,
+) -> None:  # fmt: skip
+    """Let a network read a text and keep what it computes at every symbol.
+
+    Without TEXT it reads the text that it was trained on. The trace is a Zarr group that xarray opens as it is.
+
+    \b
+    Example:
+      rnnscope record runs/book --out traces/book --signals 'layer*/cell' --signals log_prob
+    """
+    from rnnscope.recording import record as run_recording
+    from rnnscope.training import Run
+
+    opened = Run.open(run)
+    corpus = _text_for(opened, text, split, unknown)
+    model = opened.model(untrained=untrained)
+    with progress_bar("record") as progress:
+        trace = run_recording(
+            model, corpus.head(most) if most else corpus, out, signals or ("layer*/*", "log_prob"),
+            dtype="float16" if half else "float32", progress=progress,
+        )  # fmt: skip
+    click.echo(f"{out}: {len(trace.signals)} signals at {len(trace):,} symbols")
+
+
+def _text_for(run: "Run", text: str | None, split: str | None, unknown: Any) -> "Corpus":
+    """The text to read, with the run's own vocabulary and split."""
+    from rnnscope.corpora import Corpus, find
+
+    known = run.corpus
+    source = text or known.get("source")
+    if source is None:
+        raise FormatError(f"{run.path} was trained on a text that was not a file; name the text to record")
+    vocabulary = run.vocabulary
+    whole = find(source, symbols=vocabulary.kind)
+    own = len(whole) == known["length"] and whole.fingerprint == known["fingerprint"]
+    if not own and text is None:
+        raise FormatError(f"{source} has changed since {run.path} was trained on it; name the text to record")
+    corpus = Corpus.from_text(
+        whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=whole.language
+    )
+    return corpus.split(split or ("test" if own else "all"))
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--signal", multiple=True, default=("cell",), show_default=True, help="Signals to look among; may be repeated.")
+@click.option("--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]")
+@click.option("--untrained", type=click.Path(path_type=Path), help="A trace of the same network untrained, as the control.")
+@click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
+@table_options
+def cells(
+    trace: Path, signal: tuple[str, ...], hypothesis: tuple[str, ...], untrained: Path | None, every: bool, form: str | None
+) -> None:
+    """Score units against hypotheses.
+
+    The best unit for each hypothesis is chosen on the first half of the text; its score is from the second half.
+    'auroc' is for yes-or-no hypotheses (chance 0.5), 'correlation' a rank correlation for graded ones (chance 0).
+
+    \b
+    Example:
+      rnnscope cells traces/book --signal cell --signal hidden --hypothesis '*quotes'
+    """
+    from rnnscope.analysis import best_units, hypotheses, score
+    from rnnscope.traces import open_trace
+
+    wanted = hypotheses(hypothesis)
+    with progress_bar("score") as progress:
+        table = score(open_trace(trace), wanted, signal, progress=progress)
+        control = score(open_trace(untrained), wanted, signal, progress=progress) if untrained else None
+    print_table(table if every else best_units(table, control), form)
+    for name, reason in table.attrs["left_out"].items():
+        click.echo(f"not tested: {name} {reason}", err=True)
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@table_options
+def saturation(trace: Path, form: str | None) -> None:
+    """How often each gate is nearly shut (left, below 0.1) or nearly open (right, above 0.9).
+
+    \b
+    Example:
+      rnnscope saturation traces/book --json
+    """
+    from rnnscope.analysis import saturation as measure
+    from rnnscope.traces import open_trace
+
+    print_table(measure(open_trace(trace)), form)

@@ -1,0 +1,202 @@
+"""`study`: one call from a text to a page that shows what a recurrent network learned from it."""
+
+import platform
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rnnscope import __version__
+from rnnscope.analysis import best_units, hypotheses, saturation, score
+from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.corpora import Corpus, find
+from rnnscope.exceptions import OccupiedError
+from rnnscope.files import claim, clear_partial, read_json, write_json, write_text
+from rnnscope.models import Architecture
+from rnnscope.models.sampling import sample
+from rnnscope.models.threads import computing
+from rnnscope.progress import Progress
+from rnnscope.recording import record
+from rnnscope.studies.steps import Step, Steps, Watch, nobody
+from rnnscope.studies.tables import read_table, write_table
+from rnnscope.traces import Trace
+from rnnscope.training import Recipe, Run, train
+from rnnscope.training.trainer import check_trainable
+from rnnscope.views.report import ReportData, write_figures, write_report
+
+MARKER = "study.json"
+SIGNALS = ("cell", "hidden")
+"""What units are looked for among: the states, which is where a network can keep anything."""
+RECORDED = 131_072
+"""Symbols of the test part that are recorded and scored."""
+_SAMPLE = 1_000
+
+
+def default_recipe(architecture: Architecture | None = None, epochs: int = 100, updates: int = 6_400, seed: int = 0) -> Recipe:
+    """The recipe of a study: the same number of updates for a long text as for a short one, so that it takes minutes."""
+    return Recipe(architecture=architecture or Architecture(), epochs=epochs, updates=updates, seed=seed)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder with everything about one text: run, traces, tables, figures, report."""
+
+    path: Path
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def run(self) -> Run:
+        return Run.open(self.path / "run")
+
+    @property
+    def trace(self) -> Trace:
+        return Trace.open(self.path / "traces" / "trained")
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """The best unit for each hypothesis, with its control; see `best_units`."""
+        return read_table(self.path / "tables" / "units.parquet")
+
+    @cached_property
+    def saturation(self) -> pd.DataFrame:
+        return read_table(self.path / "tables" / "saturation.parquet")
+
+
+def study(
+    text: str | Path | Corpus = "python-stdlib",
+    into: str | Path | None = None,
+    *,
+    recipe: Recipe | None = None,
+    symbols: Any = None,
+    language: str | None = None,
+    watch: Watch = nobody,
+) -> Study:
+    """Train, record, score, and write a report on one text, into a folder (by default `studies/NAME`).
+
+    `text` is a file, `-`, the name of a known corpus, or a corpus. A study that was stopped goes on where it stopped;
+    what is done and still up to date isn't done again. Raises `CorpusError` for a text that can't be learned from and
+    `OccupiedError` for a folder that holds something else or a study of another text.
+    """
+    corpus = text if isinstance(text, Corpus) else find(str(text), symbols=symbols, language=language)
+    check_trainable(corpus)
+    folder = Path(into) if into is not None else Path("studies") / (Path(corpus.name).stem.replace(" ", "-") or "text")
+    claim(folder, MARKER, "a study")
+    _check_same(folder, corpus)
+    clear_partial(folder)
+    work = _Work(folder, corpus, recipe or default_recipe())
+    steps = Steps(folder, work.steps())
+    work.all_steps = steps
+    steps.run(watch)
+    return Study(folder)
+
+
+def _check_same(folder: Path, corpus: Corpus) -> None:
+    known = {"corpus": corpus.name, "fingerprint": corpus.fingerprint}
+    path = folder / MARKER
+    if path.exists():
+        old = read_json(path, "the description of a study")
+        if old != known:
+            raise OccupiedError(
+                f"{folder} holds a study of another text ({old.get('corpus')}, {old.get('fingerprint')}); choose another folder with --out"
+            )
+    else:
+        write_json(path, known)
+
+
+class _Work:
+    """The steps' work. Each method reads what earlier steps wrote, never what they held in memory."""
+
+    all_steps: Steps
+
+    def __init__(self, folder: Path, corpus: Corpus, recipe: Recipe) -> None:
+        self.folder, self.corpus, self.recipe = folder, corpus, recipe
+        self.study = Study(folder)
+        self.hypotheses: list[Hypothesis] = hypotheses()
+
+    def steps(self) -> list[Step]:
+        claims = [(h.name, h.sentence, f"{type(h).__module__}:{type(h).__qualname__}") for h in self.hypotheses]
+        known = {"version": __version__, "corpus": self.corpus.fingerprint, "language": self.corpus.language}
+        scoring: Any = {"signals": SIGNALS, "claims": claims}
+        return [
+            Step("train", self.train, ("run/model.safetensors",), {**known, "recipe": self.recipe.to_json()}),
+            Step("record", self.record, ("traces/trained", "traces/untrained"), RECORDED, ("train",)),
+            Step("score", self.score, ("tables/units.parquet", "tables/scores.parquet"), scoring, ("record",)),
+            Step("saturation", self.saturation, ("tables/saturation.parquet",), None, ("record",)),
+            Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
+            Step("figures", self.figures, ("figures/units.png",), None, ("score", "saturation")),
+            Step("report", self.report, ("report.html",), None, ("figures", "sample")),
+        ]
+
+    def train(self, progress: Progress) -> None:
+        train(self.recipe, self.corpus, self.folder / "run", resume=True, progress=progress)
+
+    def record(self, progress: Progress) -> None:
+        text = self.corpus.split("test").head(RECORDED)
+        traces = self.folder / "traces"
+        record(
+            self.study.run.model(), text, traces / "trained", ("layer*/*", "log_prob"),
+            dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
+        )  # fmt: skip
+        record(
+            self.study.run.model(untrained=True), text, traces / "untrained", self.signals,
+            dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
+        )  # fmt: skip
+
+    @property
+    def signals(self) -> list[str]:
+        known = {s.kind for s in self.study.run.model(untrained=True).signals}
+        return [kind for kind in SIGNALS if kind in known]
+
+    def score(self, progress: Progress) -> None:
+        traces = (self.study.trace, Trace.open(self.folder / "traces" / "untrained"))
+        trained, untrained = (
+            score(
+                trace, self.hypotheses, self.signals,
+                progress=lambda done, total, note="", k=k: progress(done + k * total, 2 * total, note),
+            )
+            for k, trace in enumerate(traces)
+        )  # fmt: skip
+        about = {"model": traces[0].model, "corpus": traces[0].corpus.fingerprint, "left_out": trained.attrs["left_out"]}
+        write_table(self.folder / "tables" / "scores.parquet", trained, about)
+        write_table(self.folder / "tables" / "untrained.parquet", untrained, about | {"model": traces[1].model})
+        write_table(self.folder / "tables" / "units.parquet", best_units(trained, untrained), about)
+
+    def saturation(self, progress: Progress) -> None:
+        trace = self.study.trace
+        gates = any(s.gate for s in trace.signals)
+        table = saturation(trace) if gates else pd.DataFrame(columns=["signal", "layer", "gate", "unit", "left", "right"])
+        write_table(self.folder / "tables" / "saturation.parquet", table, {"model": trace.model})
+
+    def sample(self, progress: Progress) -> None:
+        with computing():
+            model = self.study.run.model()
+            text = sample(model, length=_SAMPLE, temperature=0.7)
+        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        write_json(self.folder / "sample.json", {"temperature": 0.7, "seed": 0, "text": shown})
+
+    def figures(self, progress: Progress) -> None:
+        write_figures(self.data(), self.folder / "figures")
+
+    def report(self, progress: Progress) -> None:
+        write_text(self.folder / "report.html", write_report(self.data()))
+
+    def data(self) -> ReportData:
+        sample_path = self.folder / "sample.json"
+        return ReportData(
+            corpus=self.corpus,
+            run=self.study.run,
+            parameters=self.study.run.model().parameter_count(),
+            trace=self.study.trace,
+            units=self.study.units,
+            saturation=self.study.saturation,
+            hypotheses={h.name: h for h in self.hypotheses},
+            left_out=dict(self.study.units.attrs["left_out"]),
+            sample=read_json(sample_path, "a sample") if sample_path.exists() else {},
+            seconds=self.all_steps.seconds(),
+            machine=f"{platform.machine()}, Python {platform.python_version()}, rnnscope {__version__}",
+        )

@@ -1,0 +1,145 @@
+"""The report of a study: one HTML file that needs nothing else.
+
+`ReportData` is what the study hands over; `describe` turns it into plain data; the template draws that. Text of the
+corpus only ever travels as data: escaped where it stands in the page, and set as text where the front end shows it.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.corpora import Corpus
+from rnnscope.files import write_bytes, write_text
+from rnnscope.traces import Trace
+from rnnscope.views import figures
+from rnnscope.views.palette import BLUE, RED
+from rnnscope.views.stretch import Stretch, stretch
+
+HIGH = 0.95
+"""The score above which the report says that a unit keeps track of something."""
+_PICTURED = 5
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report is made of. `run` is the training's folder (see `training.Run`)."""
+
+    corpus: Corpus
+    run: Any
+    parameters: int
+    trace: Trace
+    units: pd.DataFrame
+    saturation: pd.DataFrame
+    hypotheses: dict[str, Hypothesis]
+    left_out: dict[str, str]
+    sample: dict[str, Any]
+    seconds: dict[str, float]
+    machine: str
+
+
+def stretches(data: ReportData, length: int = 720) -> list[tuple[dict[str, Any], Stretch]]:
+    """For each tested hypothesis its row of the table of units, and a stretch of text coloured by that unit."""
+    rows: list[dict[str, Any]] = data.units.to_dict("records")
+    return [(row, stretch(data.trace, row["signal"], row["unit"], data.hypotheses[row["hypothesis"]], length=length)) for row in rows]
+
+
+def describe(data: ReportData) -> dict[str, Any]:
+    """The report as plain data."""
+    cards = []
+    for row, shown in stretches(data):
+        hypothesis = data.hypotheses[row["hypothesis"]]
+        chance = 0.5 if row["measure"] == "auroc" else 0.0
+        cards.append(
+            {
+                **row,
+                "sentence": hypothesis.sentence,
+                "family": hypothesis.family,
+                "bar": _share(row["score"], chance),
+                "control_bar": _share(row["untrained"], chance),
+                "colour": "blue" if row["polarity"] > 0 else "red",
+                "found": row["measure"] == "auroc" and row["score"] > HIGH,
+                "source": shown.to_json(),
+            }
+        )
+    history = data.run.history
+    best = min(history, key=lambda entry: entry["validation_nats"])
+    recipe = {name: value for name, value in data.run.recipe.to_json().items() if name != "architecture"}
+    log_prob = data.trace.read("log_prob")
+    losses = -log_prob[log_prob == log_prob]
+    return {
+        "corpus": data.corpus.name,
+        "symbols": f"{len(data.corpus):,} {data.corpus.vocabulary.kind}",
+        "distinct": len(data.corpus.vocabulary),
+        "recorded": f"{len(data.trace):,}",
+        "signals": len(data.trace.signals),
+        "model": str(data.run.recipe.architecture),
+        "parameters": f"{data.parameters:,}",
+        "test_nats": float(losses.mean()),
+        "cards": cards,
+        "binary": sum(card["measure"] == "auroc" for card in cards),
+        "found": [card for card in cards if card["found"]],
+        "high": HIGH,
+        "left_out": data.left_out,
+        "best": best,
+        "curve": figures.learning_curve(history),
+        "saturation": figures.saturation_scatter(data.saturation) if len(data.saturation) else "",
+        "gates": [
+            {"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0
+        ],
+        "sample": data.sample,
+        "recipe": recipe,
+        "steps": [{"name": name, "seconds": seconds} for name, seconds in data.seconds.items()],
+        "total": sum(data.seconds.values()),
+        "fingerprints": {"corpus": data.corpus.fingerprint, "model": data.trace.model["fingerprint"]},
+        "machine": data.machine,
+        "red": RED,
+        "blue": BLUE,
+    }
+
+
+def write_report(data: ReportData) -> str:
+    """The page, as HTML."""
+    assets = files("rnnscope.views") / "assets"
+    loader = jinja2.FunctionLoader(lambda name: (assets / name).read_text(encoding="utf-8"))
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    page = describe(data)
+    sources = {card["hypothesis"]: card.pop("source") for card in page["cards"]}
+    return environment.get_template("report.html.j2").render(
+        **page,
+        style=Markup((assets / "report.css").read_text(encoding="utf-8")),
+        module=Markup((assets / "heatmap.js").read_text(encoding="utf-8")),
+        sources=Markup(_script_safe(sources)),
+        curve_svg=Markup(page["curve"]),
+        saturation_svg=Markup(page["saturation"]),
+    )
+
+
+def write_figures(data: ReportData, folder: Path) -> None:
+    """`units.png` and `units.svg` (text coloured by the best-scored units), `learning.svg`, `saturation.svg`."""
+    rows = []
+    for row, shown in stretches(data, length=400)[:_PICTURED]:
+        number = f"{row['measure'].upper() if row['measure'] == 'auroc' else 'correlation'} {row['score']:.3f}, untrained {row['untrained']:.3f}"
+        rows.append((f"{data.hypotheses[row['hypothesis']].sentence}: {row['signal']}[{row['unit']}], {number}", shown))
+    picture = figures.units_picture(rows)
+    write_bytes(folder / "units.png", figures.to_png(picture))
+    write_text(folder / "units.svg", figures.to_svg(picture))
+    write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
+    if len(data.saturation):
+        write_text(folder / "saturation.svg", figures.saturation_scatter(data.saturation))
+
+
+def _share(score: float, chance: float) -> float:
+    """How far a score is from chance to perfect, in per cent."""
+    return round(100 * max(0.0, (score - chance) / (1 - chance)), 1)
+
+
+def _script_safe(data: Any) -> str:
+    """JSON that can stand in a script element: no text in it can end the element or begin a comment."""
+    return json.dumps(data, ensure_ascii=True).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
