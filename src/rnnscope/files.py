@@ -28,8 +28,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield new
         _flush(new)
         if path.is_dir():  # a folder can't be renamed over a full one: move the old one aside first
-            os.rename(path, room / "old")
-        os.replace(new, path)
+            path.rename(room / "old")
+        new.replace(path)
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -3,14 +3,22 @@
 A column is sorted once; the ranks within any subset of its rows follow from the sorted order by counting.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 
-def dense(values: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Each value's place among the distinct values of its column, from 0; shape (rows, columns) as given."""
+def dense(values: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
+    """Whole numbers in the order of each column's values, equal where the values are; shape (rows, columns) as given.
+
+    Half precision has so few values that their own bits, put in order, serve: nothing is sorted.
+    """
+    if values.dtype == np.float16:
+        bits = (values + np.float16(0)).view(np.uint16).astype(np.int32)  # −0 becomes 0
+        return np.where(bits & 0x8000, 0xFFFF - bits, bits + 0x8000).astype(np.int32)
     order = np.argsort(values, axis=0, kind="stable")
     ordered = np.take_along_axis(values, order, axis=0)
     steps = np.zeros(values.shape, np.int32)
@@ -21,10 +29,10 @@ def dense(values: NDArray[np.floating]) -> NDArray[np.int32]:
 
 
 def midranks(places: NDArray[np.int32]) -> Floats:
-    """Ranks from 1 with ties at their mean, from places as `dense` gives them (places may be missing); same shape."""
+    """Ranks from 1 with ties at their mean, from places as `dense` gives them (gaps don't matter); same shape."""
     ranks = np.empty(places.shape)
     for k in range(places.shape[1]):
-        column = places[:, k]
+        column = np.ascontiguousarray(places[:, k])
         counts = np.bincount(column)
         ranks[:, k] = (np.cumsum(counts) - (counts - 1) / 2)[column]
     return ranks

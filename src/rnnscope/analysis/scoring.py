@@ -6,6 +6,7 @@ rank correlation. The control is the best unit of the same network before it was
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,10 +39,10 @@ class _Half:
             stacked = np.stack([labels[name][part][mask] for name in names], axis=1)
             self.groups.append((mask, names, stacked > 0, ranks.midranks(ranks.dense(stacked))))
 
-    def score(self, values: NDArray[np.float32]) -> dict[str, tuple[ranks.Floats, ranks.Floats]]:
+    def score(self, values: NDArray[Any]) -> dict[str, tuple[ranks.Floats, ranks.Floats]]:
         """For each hypothesis the AUROC and the rank correlation of every unit, from values (time, units)."""
         places = ranks.dense(values[self.part])
-        found = {}
+        found: dict[str, tuple[ranks.Floats, ranks.Floats]] = {}
         for mask, names, truth, label_ranks in self.groups:
             unit_ranks = ranks.midranks(places if mask.all() else places[mask])
             areas = np.nan_to_num(ranks.auroc(unit_ranks, truth), nan=0.5)

@@ -75,7 +75,9 @@ def _text_for(run: "Run", text: str | None, split: str | None, unknown: Any) -> 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--signal", multiple=True, default=("cell",), show_default=True, help="Signals to look among; may be repeated.")
-@click.option("--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]")
+@click.option(
+    "--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]"
+)
 @click.option("--untrained", type=click.Path(path_type=Path), help="A trace of the same network untrained, as the control.")
 @click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
 @table_options

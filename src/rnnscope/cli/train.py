@@ -25,9 +25,9 @@ def text_options(command: F) -> F:
     languages = click.Choice(["python", "c"])
     command = click.option("--language", type=languages, help="The programming language.  [default: found out]")(command)
     kinds = click.Choice(["bytes", "characters"])
-    return click.option(
-        "--symbols", type=kinds, help="What the text is made of.  [default: characters, or the corpus's own]"
-    )(command)
+    return click.option("--symbols", type=kinds, help="What the text is made of.  [default: characters, or the corpus's own]")(
+        command
+    )
 
 
 @click.command()

@@ -24,8 +24,7 @@ def code_points(text: str | bytes) -> NDArray[np.uint32]:
         return np.frombuffer(text.encode("utf-32-le"), np.uint32)
     except UnicodeEncodeError as error:
         raise CorpusError(
-            f"the text has a lone surrogate at position {error.start}, which is no character; "
-            "remove it, or read the text as bytes"
+            f"the text has a lone surrogate at position {error.start}, which is no character; remove it, or read the text as bytes"
         ) from None
 
 

@@ -28,7 +28,7 @@ class Architecture:
                 raise RecipeError(f"{field} is a whole number of at least 1, not {value!r}")
 
     def __str__(self) -> str:
-        return f"{self.cell} {self.layers}×{self.units}"
+        return f"{self.cell.upper()} {self.layers}×{self.units}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

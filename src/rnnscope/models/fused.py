@@ -4,13 +4,15 @@ One seam for all of them: `hidden_states` takes what a layer takes and returns w
 has a cell's equations, `covers` says so and the caller steps through them.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, one_hot
 
 from rnnscope.models.cells import Cell, Named, Weights
 
-_KERNELS = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
+_KERNELS: dict[str, Any] = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 
 
 def covers(cell: Cell) -> bool:

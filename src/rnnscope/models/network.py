@@ -80,9 +80,7 @@ class RecurrentLM(nn.Module):
         self.vocabulary = vocabulary
         self.name = name or str(architecture)
         cell, units = CELLS[architecture.cell], architecture.units
-        self.layers = nn.ModuleList(
-            Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers)
-        )
+        self.layers = nn.ModuleList(Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers))
         self.readout = nn.Linear(units, len(vocabulary))
 
     @property
@@ -106,9 +104,7 @@ class RecurrentLM(nn.Module):
         return fingerprint("network", self.architecture.to_json(), self.vocabulary.fingerprint, *weights)
 
     def initial_state(self, batch: int) -> State:
-        return [
-            {name: self.readout.weight.new_zeros(batch, layer.units) for name in layer.cell.states} for layer in self.stack
-        ]
+        return [{name: self.readout.weight.new_zeros(batch, layer.units) for name in layer.cell.states} for layer in self.stack]
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (time, batch, symbols) and the states after, from symbol numbers (time, batch)."""
@@ -130,9 +126,7 @@ class RecurrentLM(nn.Module):
         named["logits"] = self.readout(x)
         return named, last
 
-    def read(
-        self, corpus: Corpus, signals: Sequence[str], *, block: int = QUANTUM, kernel: bool = True
-    ) -> Iterator[Block]:
+    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = QUANTUM, kernel: bool = True) -> Iterator[Block]:
         """See `LanguageModel.read`. Segments are read side by side; each starts from a zero state.
 
         `kernel=False` steps through the readable equations instead of torch's kernels.

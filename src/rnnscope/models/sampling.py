@@ -23,9 +23,7 @@ def sample(
 
 
 @torch.no_grad()
-def symbols(
-    model: RecurrentLM, prompt: str | bytes, *, length: int, temperature: float, seed: int
-) -> Iterator[int]:
+def symbols(model: RecurrentLM, prompt: str | bytes, *, length: int, temperature: float, seed: int) -> Iterator[int]:
     """The same, symbol number by symbol number."""
     if length < 0:
         raise UsageError(f"the length of a sample is at least 0, not {length}")

@@ -27,8 +27,8 @@ from rnnscope.training.trainer import check_trainable
 from rnnscope.views.report import ReportData, write_figures, write_report
 
 MARKER = "study.json"
-SIGNALS = ("cell", "hidden")
-"""What units are looked for among: the states, which is where a network can keep anything."""
+SIGNALS = "layer*/*"
+"""What units are looked for among: every state and every gate."""
 RECORDED = 131_072
 """Symbols of the test part that are recorded and scored."""
 _SAMPLE = 1_000
@@ -102,7 +102,8 @@ def _check_same(folder: Path, corpus: Corpus) -> None:
         old = read_json(path, "the description of a study")
         if old != known:
             raise OccupiedError(
-                f"{folder} holds a study of another text ({old.get('corpus')}, {old.get('fingerprint')}); choose another folder with --out"
+                f"{folder} holds a study of another text ({old.get('corpus')}, {old.get('fingerprint')}); "
+                "choose another folder with --out"
             )
     else:
         write_json(path, known)
@@ -143,20 +144,15 @@ class _Work:
             dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
         )  # fmt: skip
         record(
-            self.study.run.model(untrained=True), text, traces / "untrained", self.signals,
+            self.study.run.model(untrained=True), text, traces / "untrained", SIGNALS,
             dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
         )  # fmt: skip
-
-    @property
-    def signals(self) -> list[str]:
-        known = {s.kind for s in self.study.run.model(untrained=True).signals}
-        return [kind for kind in SIGNALS if kind in known]
 
     def score(self, progress: Progress) -> None:
         traces = (self.study.trace, Trace.open(self.folder / "traces" / "untrained"))
         trained, untrained = (
             score(
-                trace, self.hypotheses, self.signals,
+                trace, self.hypotheses, SIGNALS,
                 progress=lambda done, total, note="", k=k: progress(done + k * total, 2 * total, note),
             )
             for k, trace in enumerate(traces)

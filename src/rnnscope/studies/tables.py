@@ -32,6 +32,6 @@ def read_table(path: Path) -> pd.DataFrame:
         about = json.loads((arrow.schema.metadata or {})[_KEY])
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise FormatError(f"{path} is missing or damaged ({error}); expected a table of a study; run the study again") from error
-    table = arrow.to_pandas()
+    table: pd.DataFrame = arrow.to_pandas()
     table.attrs = about
     return table

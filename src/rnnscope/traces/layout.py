@@ -34,6 +34,4 @@ def unit_dimensions(signals: Sequence[Signal]) -> dict[str, str]:
     """The name of the unit axis, by signal: `unit` for the layers' common width, the signal's own otherwise."""
     sizes = Counter(s.size for s in signals if s.layer is not None)
     common = sizes.most_common(1)[0][0] if sizes else None
-    return {
-        s.name: "unit" if s.layer is not None and s.size == common else f"{variable(s.name)}.unit" for s in signals if s.size
-    }
+    return {s.name: "unit" if s.layer is not None and s.size == common else f"{variable(s.name)}.unit" for s in signals if s.size}

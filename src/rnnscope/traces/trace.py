@@ -48,9 +48,8 @@ class Trace:
         for name in ("symbol", "bound", "origin", "following", *(variable(s.name) for s in trace.signals)):
             array = trace._array(name)
             if array.nchunks_initialized != array.nchunks:
-                raise FormatError(
-                    f"{path / name} has {array.nchunks_initialized} of its {array.nchunks} chunks; the trace is not whole: record it anew"
-                )
+                have = f"{array.nchunks_initialized} of its {array.nchunks} chunks"
+                raise FormatError(f"{path / name} has {have}; the trace is not whole: record it anew")
         return trace
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -100,11 +99,11 @@ class Trace:
         return corpus
 
     def read(self, name: str, start: int = 0, stop: int | None = None, units: slice | None = None) -> NDArray[Any]:
-        """A stretch of a signal as a NumPy array of float32. Raises `FormatError` for a damaged chunk."""
+        """A stretch of a signal as a NumPy array, in the precision it is kept in. Raises `FormatError` for a damaged chunk."""
         if name not in self:
             raise UnknownNameError("recorded signal", name, self)
         where = (slice(start, stop),) if units is None else (slice(start, stop), units)
-        return self._read(variable(name), where).astype(np.float32)
+        return self._read(variable(name), where)
 
     def _read(self, name: str, where: Any) -> NDArray[Any]:
         try:

@@ -44,7 +44,7 @@ class TraceWriter:
             self.group.create_array(
                 name, data=values, dimension_names=[dimension], compressors=[Crc32cCodec()], config=_EVERY_CHUNK
             )
-        self.attributes = {
+        self.attributes: dict[str, Any] = {
             "format": FORMAT,
             "model": model,
             "corpus": {

@@ -28,9 +28,7 @@ class Position:
     finished: bool = False
 
 
-def save_checkpoint(
-    path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer, state: State, position: Position
-) -> None:
+def save_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer, state: State, position: Position) -> None:
     tensors = {f"weight.{name}": value for name, value in model.state_dict().items()}
     for k, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{k}.{name}": value for name, value in moments.items()}

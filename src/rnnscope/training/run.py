@@ -105,7 +105,9 @@ class Run:
         tensors, about = read_tensors(self.path / "model.safetensors", "the weights of a run")
         for name, found in self._fingerprints().items():
             if about.get(name) != found:
-                raise FormatError(f"{self.path / name} was altered since the training; expected what the weights were trained with; restore it")
+                raise FormatError(
+                    f"{self.path / name} was altered since the training; expected what the weights were trained with; restore it"
+                )
         model = first_model(self.recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
         if not untrained:

@@ -27,7 +27,9 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
     except (SafetensorError, OSError, ValueError) as error:
         raise FormatError(f"{path} is damaged ({error}); expected {what}; restore it, or make it anew") from error
     if about.pop("sha256", None) != _checksum(tensors):
-        raise FormatError(f"{path} was altered: its contents don't match their checksum; expected {what}; restore it, or make it anew")
+        raise FormatError(
+            f"{path} was altered: its contents don't match their checksum; expected {what}; restore it, or make it anew"
+        )
     return tensors, about
 
 

@@ -34,9 +34,7 @@ _VALIDATED = 500_000  # symbols of the validation part that are read after every
 _CHECKPOINT_SECONDS = 10.0
 
 
-def train(
-    recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = False, progress: Progress = silent
-) -> Run:
+def train(recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = False, progress: Progress = silent) -> Run:
     """Train a network on the `train` part of a corpus and write it to the folder `into`.
 
     With `resume`, an unfinished run in that folder with the same recipe and the same text goes on where it stopped,
@@ -59,11 +57,12 @@ def train(
 def check_trainable(corpus: Corpus) -> None:
     """Raises `CorpusError` for a text that nothing can be learned from."""
     if len(corpus) < MINIMUM:
-        raise CorpusError(
-            f"{corpus.name} has {len(corpus):,} symbol{'s' * (len(corpus) != 1)}; training needs at least {MINIMUM:,}; give a longer text"
-        )
+        size = f"{len(corpus):,} symbol{'s' * (len(corpus) != 1)}"
+        raise CorpusError(f"{corpus.name} has {size}; training needs at least {MINIMUM:,}; give a longer text")
     if len(corpus.vocabulary) < 2:
-        raise CorpusError(f"{corpus.name} repeats a single symbol; there is nothing to learn in it; expected at least 2 distinct ones")
+        raise CorpusError(
+            f"{corpus.name} repeats a single symbol; there is nothing to learn in it; expected at least 2 distinct ones"
+        )
 
 
 def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:

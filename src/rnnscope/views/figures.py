@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
 from rnnscope.views.stretch import Stretch
@@ -16,19 +18,19 @@ from rnnscope.views.stretch import Stretch
 _INK, _FAINT = "#010203", "#040506"
 _THEME = {_INK: "var(--ink)", _FAINT: "var(--line)"}
 _ADVANCE = 0.602  # of DejaVu Sans Mono, in em
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "rnnscope", "font.family": ["DejaVu Sans"], "font.size": 10}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "rnnscope", "font.family": ["DejaVu Sans"], "font.size": 10}
 
 
 def learning_curve(history: Sequence[dict[str, Any]]) -> str:
     """Training and validation loss after every epoch, as SVG."""
-    figure, axes = _themed(6.4, 3.2)
+    figure, [axes] = _themed(6.4, 3.2)
     epochs = [entry["epoch"] for entry in history]
     for k, (name, title) in enumerate((("train_nats", "training"), ("validation_nats", "validation"))):
         losses = [entry[name] for entry in history]
         axes.plot(epochs, losses, color=SERIES[k], marker="o", markersize=3.5, linewidth=1.8, label=title)
     axes.set_xlabel("epoch")
     axes.set_ylabel("nats per symbol")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
     return _svg(figure)
 
@@ -55,20 +57,19 @@ def saturation_scatter(table: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def units_picture(rows: Sequence[tuple[str, Stretch]], *, columns: int = 92, lines: int = 5) -> Figure:
-    """Text coloured by units, a title over each stretch; labels that are true are underlined."""
+def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92, lines: int = 6) -> Figure:
+    """Text coloured by units, a claim and a score over each stretch; where the claim holds the text is underlined."""
     size, line, gap = 8.0, 1.5, 2.6  # points; line and gap in em
-    blocks = [(title, _rows(stretch, columns, lines)) for title, stretch in rows]
-    height = sum(gap + line * len(block) for _, block in blocks) + 0.6
+    blocks = [(claim, score, _rows(stretch, columns, lines)) for claim, score, stretch in rows]
+    height = sum(gap + line * len(block) for _, _, block in blocks) + 0.6
     em = size / 72
     figure = Figure(figsize=((columns * _ADVANCE + 2) * em, height * em), facecolor=PAPER)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(-1 / _ADVANCE, columns + 1 / _ADVANCE)
-    axes.set_ylim(height, 0)
     axes.axis("off")
     y = 0.0
-    for title, block in blocks:
-        axes.text(0, y + gap - 0.75, title, fontsize=size + 0.5, color=INK, weight="bold", va="baseline")
+    for claim, score, block in blocks:
+        axes.text(0, y + gap - 0.75, claim, fontsize=size + 0.5, color=INK, weight="bold", va="baseline")
+        axes.text(columns, y + gap - 0.75, score, fontsize=size - 0.5, color=INK, ha="right", va="baseline")
         y += gap
         for text, values, marks in block:
             shown = np.array([[_channels(blend(float(v))) for v in values]])
@@ -98,10 +99,10 @@ def _channels(colour: str) -> tuple[float, float, float]:
     return r, g, b
 
 
-def _themed(width: float, height: float, panels: int = 1) -> Any:
+def _themed(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0)
-    grid = figure.subplots(1, panels, squeeze=False)[0]
+    grid: list[Axes] = list(figure.subplots(1, panels, squeeze=False)[0])
     for axes in grid:
         axes.patch.set_alpha(0)
         axes.tick_params(colors=_INK, labelsize=9)
@@ -112,7 +113,7 @@ def _themed(width: float, height: float, panels: int = 1) -> Any:
         for name, spine in axes.spines.items():
             spine.set_visible(name in ("left", "bottom"))
             spine.set_color(_FAINT)
-    return figure, grid if panels > 1 else grid[0] if panels == 1 and width == 6.4 else grid
+    return figure, grid
 
 
 def _legend(axes: Axes) -> None:
@@ -120,8 +121,6 @@ def _legend(axes: Axes) -> None:
 
 
 def _svg(figure: Figure) -> str:
-    from matplotlib import rc_context
-
     out = io.StringIO()
     with rc_context(_STYLE):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -24,7 +24,7 @@ from rnnscope.views.stretch import Stretch, stretch
 
 HIGH = 0.95
 """The score above which the report says that a unit keeps track of something."""
-_PICTURED = 5
+_PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class ReportData:
     machine: str
 
 
-def stretches(data: ReportData, length: int = 720) -> list[tuple[dict[str, Any], Stretch]]:
+def stretches(data: ReportData) -> list[tuple[dict[str, Any], Stretch]]:
     """For each tested hypothesis its row of the table of units, and a stretch of text coloured by that unit."""
-    rows: list[dict[str, Any]] = data.units.to_dict("records")
-    return [(row, stretch(data.trace, row["signal"], row["unit"], data.hypotheses[row["hypothesis"]], length=length)) for row in rows]
+    rows: Any = data.units.to_dict("records")
+    return [(row, stretch(data.trace, row["signal"], row["unit"], data.hypotheses[row["hypothesis"]])) for row in rows]
 
 
 def describe(data: ReportData) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def describe(data: ReportData) -> dict[str, Any]:
     best = min(history, key=lambda entry: entry["validation_nats"])
     recipe = {name: value for name, value in data.run.recipe.to_json().items() if name != "architecture"}
     log_prob = data.trace.read("log_prob")
-    losses = -log_prob[log_prob == log_prob]
+    losses = -log_prob[log_prob == log_prob].astype(float)
     return {
         "corpus": data.corpus.name,
         "symbols": f"{len(data.corpus):,} {data.corpus.vocabulary.kind}",
@@ -90,9 +90,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "best": best,
         "curve": figures.learning_curve(history),
         "saturation": figures.saturation_scatter(data.saturation) if len(data.saturation) else "",
-        "gates": [
-            {"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0
-        ],
+        "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
         "sample": data.sample,
         "recipe": recipe,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in data.seconds.items()],
@@ -108,7 +106,9 @@ def write_report(data: ReportData) -> str:
     """The page, as HTML."""
     assets = files("rnnscope.views") / "assets"
     loader = jinja2.FunctionLoader(lambda name: (assets / name).read_text(encoding="utf-8"))
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     page = describe(data)
     sources = {card["hypothesis"]: card.pop("source") for card in page["cards"]}
     return environment.get_template("report.html.j2").render(
@@ -122,11 +122,14 @@ def write_report(data: ReportData) -> str:
 
 
 def write_figures(data: ReportData, folder: Path) -> None:
-    """`units.png` and `units.svg` (text coloured by the best-scored units), `learning.svg`, `saturation.svg`."""
+    """`units.png` and `units.svg` (text coloured by the units that training gained most), `learning.svg`, `saturation.svg`."""
+    gain = data.units["score"] - data.units["untrained"]
+    shown = data.units[data.units["measure"] == "auroc"].assign(gain=gain).sort_values("gain", ascending=False)
     rows = []
-    for row, shown in stretches(data, length=400)[:_PICTURED]:
-        number = f"{row['measure'].upper() if row['measure'] == 'auroc' else 'correlation'} {row['score']:.3f}, untrained {row['untrained']:.3f}"
-        rows.append((f"{data.hypotheses[row['hypothesis']].sentence}: {row['signal']}[{row['unit']}], {number}", shown))
+    for row in shown.head(_PICTURED).to_dict("records"):
+        hypothesis = data.hypotheses[row["hypothesis"]]
+        score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   untrained {row['untrained']:.3f}"
+        rows.append((hypothesis.sentence, score, stretch(data.trace, row["signal"], row["unit"], hypothesis, length=_PICTURE)))
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", figures.to_png(picture))
     write_text(folder / "units.svg", figures.to_svg(picture))

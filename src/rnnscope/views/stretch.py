@@ -53,9 +53,10 @@ def stretch(trace: Trace, signal: str, unit: int, hypothesis: Hypothesis, *, len
 def shade(values: NDArray[Any], signal: Signal) -> NDArray[np.float32]:
     """Values as a colour shows them, from −1 to 1: tanh of an unbounded signal (as in the paper), a gate around ½."""
     if signal.low is None or signal.high is None:
-        return np.tanh(values).astype(np.float32)
+        squashed: NDArray[np.float32] = np.tanh(values, dtype=np.float32)
+        return squashed
     middle, half = (signal.low + signal.high) / 2, (signal.high - signal.low) / 2
-    return ((values - middle) / half).astype(np.float32)
+    return ((values.astype(np.float32) - middle) / half).astype(np.float32)
 
 
 def glyphs(text: str, kind: str) -> str:

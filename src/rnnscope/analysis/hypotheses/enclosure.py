@@ -85,7 +85,9 @@ def depth(passage: Passage, pairs: tuple[str, ...]) -> NDArray[np.int64]:
     """How many brackets of these pairs are open, shape (symbols,); a closer without an opener doesn't count."""
     change = np.zeros(len(passage), np.int64)
     if passage.language:
-        query = "[" + " ".join(f'"{pair[0]}"' for pair in pairs) + "] @open [" + " ".join(f'"{pair[1]}"' for pair in pairs) + "] @close"
+        query = (
+            "[" + " ".join(f'"{pair[0]}"' for pair in pairs) + "] @open [" + " ".join(f'"{pair[1]}"' for pair in pairs) + "] @close"
+        )
         for start, _, kind in passage.spans({passage.language: query}):
             change[start] += 1 if kind == "open" else -1
     else:

@@ -34,7 +34,8 @@ class Passage:
     def where(self, test: Any) -> Bools:
         """Where `test` (str → bool, asked once for each distinct character) is true."""
         distinct, inverse = np.unique(self.points, return_inverse=True)
-        return np.array([bool(test(chr(p))) for p in distinct.tolist()], bool)[inverse]
+        answers: Bools = np.array([bool(test(chr(p))) for p in distinct.tolist()], bool)
+        return answers[inverse]
 
     def among(self, characters: str) -> Bools:
         """Where one of the characters stands."""
@@ -46,7 +47,8 @@ class Passage:
         feed = self.points == 10
         alone = self.points == 13
         alone[:-1] &= ~feed[1:]
-        return feed | alone
+        ends: Bools = feed | alone
+        return ends
 
     @cached_property
     def column(self) -> Counts:
@@ -62,12 +64,13 @@ class Passage:
         at = np.arange(len(self))
         other = np.maximum.accumulate(np.where(blank, -1, at))  # the last symbol that is no blank …
         ended = np.maximum.accumulate(np.where(self.newline, at, -1))  # … is the newline, or before the text
-        return blank & (other == ended)
+        leading: Bools = blank & (other == ended)
+        return leading
 
     @cached_property
     def word(self) -> Bools:
         """Inside a run of letters, digits, underscores and apostrophes between letters."""
-        letter = self.where(lambda c: c.isalnum() or c == "_")
+        letter: Bools = self.where(lambda c: c.isalnum() or c == "_")
         apostrophe = self.among("'’")
         apostrophe[0] = apostrophe[-1] = False
         inner = apostrophe[1:-1] & letter[:-2] & letter[2:]
@@ -76,7 +79,9 @@ class Passage:
 
     @cached_property
     def word_start(self) -> Bools:
-        return self.word & ~np.concatenate([[False], self.word[:-1]])
+        before = np.concatenate([[False], self.word[:-1]])
+        starts: Bools = self.word & ~before
+        return starts
 
     def spans(self, query: dict[str, str]) -> list[tuple[int, int, str]]:
         """Stretches (start, stop, kind) that a tree-sitter query for this passage's language captures, in order.
