@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def architecture_options(command: F) -> F:
     """Adds `--cell`, `--layers`, `--units`."""
-    command = click.option("--units", default=192, show_default=True, help="Units in a layer.")(command)
+    command = click.option("--units", default=256, show_default=True, help="Units in a layer.")(command)
     command = click.option("--layers", default=1, show_default=True, help="Layers, one on the other.")(command)
     kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn"])  # as in models.cells, which would import torch
     return click.option("--cell", type=kinds, default="lstm", show_default=True, help="The recurrence.")(command)

@@ -15,7 +15,7 @@ class Architecture:
 
     cell: str = "lstm"
     layers: int = 1
-    units: int = 192
+    units: int = 256
 
     def __post_init__(self) -> None:
         from rnnscope.models.cells import CELLS  # torch only when a network is described

@@ -1,6 +1,7 @@
 """Tensors in a file with a checksum: safetensors, which runs no code when it is read."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -13,7 +14,8 @@ from rnnscope.files import write_bytes
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str]) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_bytes(path, save(tensors, about | {"sha256": _checksum(tensors)}))
+    # One entry, since the format keeps several in no fixed order and the same tensors should be the same bytes.
+    write_bytes(path, save(tensors, {"rnnscope": json.dumps(about | {"sha256": _checksum(tensors)}, sort_keys=True)}))
 
 
 def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -22,7 +24,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
         raise FormatError(f"{path} is missing; expected {what}")
     try:
         with safe_open(str(path), framework="pt") as file:
-            about = dict(file.metadata() or {})
+            about: dict[str, str] = json.loads((file.metadata() or {}).get("rnnscope", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError) as error:
         raise FormatError(f"{path} is damaged ({error}); expected {what}; restore it, or make it anew") from error

@@ -98,3 +98,15 @@ class WordPosition(Hypothesis):
         at = np.arange(len(passage))
         start = np.maximum.accumulate(np.where(passage.word_start, at, -1))
         return np.where(passage.word, at - start + 1.0, np.nan)
+
+
+class BlankLine(Hypothesis):
+    name = "blank_line"
+    sentence = "whether an empty line has just ended"
+    family = "place"
+
+    def label(self, passage: Passage) -> Labels:
+        empty = passage.newline.copy()
+        line = np.append(0, passage.column[:-1])  # what the line held before this symbol, a carriage return left aside
+        carriage = np.append(False, passage.points[:-1] == 13) & (passage.points == 10)
+        return empty & ((line - carriage) == 0) & (np.arange(len(passage)) > 0)

@@ -12,9 +12,11 @@ class _Node(Hypothesis):
 
     family = "syntax"
     query: dict[str, str]
+    lines = True  # whether it can go on over the end of a line
 
     def label(self, passage: Passage) -> Labels:
-        return passage.inside([(start, stop) for start, stop, _ in passage.spans(self.query)])
+        inside = passage.inside([(start, stop) for start, stop, _ in passage.spans(self.query)])
+        return inside if self.lines else inside & ~passage.newline
 
 
 class Comment(_Node):
@@ -90,4 +92,36 @@ class Preprocessor(_Node):
     name = "preprocessor"
     sentence = "whether we are in a line for the preprocessor"
     languages = ("c",)
+    lines = False
     query = {"c": "[(preproc_include) (preproc_def) (preproc_function_def) (preproc_call)] @node"}
+
+
+class FunctionName(_Node):
+    name = "function_name"
+    sentence = "whether we are in the name of a function that is being defined"
+    languages = ("python", "c")
+    query = {
+        "python": "(function_definition name: (_) @node)",
+        "c": "(function_definition declarator: (function_declarator declarator: (identifier) @node))",
+    }
+
+
+class DefaultValue(_Node):
+    name = "default_value"
+    sentence = "whether we are in a parameter that has a default value"
+    languages = ("python",)
+    query = {"python": "[(default_parameter) (typed_default_parameter)] @node"}
+
+
+class ForHeader(_Node):
+    name = "for_header"
+    sentence = "whether we are in what a for loop runs over"
+    languages = ("python",)
+    query = {"python": "[(for_statement left: (_) @node right: (_) @node) (for_in_clause left: (_) @node right: (_) @node)]"}
+
+
+class Number(_Node):
+    name = "number"
+    sentence = "whether we are in a number"
+    languages = ("python", "c")
+    query = {"python": "[(integer) (float)] @node", "c": "(number_literal) @node"}

@@ -1,0 +1,204 @@
+"""Training: that it learns, and that a run is never lost, damaged unseen, or resumed as something else."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import rnnscope as rs
+from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, RecipeError, TrainingError
+from rnnscope.models.loss import mean_nats
+from rnnscope.training import trainer
+from rnnscope.training.initialisation import first_model
+from rnnscope.training.trainer import _Training
+
+
+def weights(run: rs.Run) -> bytes:
+    return (run.path / "model.safetensors").read_bytes()
+
+
+def test_it_learns(corpus: rs.Corpus, tmp_path: Path) -> None:
+    recipe = rs.Recipe(architecture=rs.Architecture("lstm", 1, 24), epochs=20, batch=4, length=50, warmup=2)
+    run = rs.train(recipe, corpus, tmp_path / "run")
+    before = mean_nats(rs.load(run.path, untrained=True), corpus.split("validation"))
+    after = mean_nats(rs.load(run.path), corpus.split("validation"))
+    assert before > 3.5
+    assert after < 1.5
+    assert after == pytest.approx(min(entry["validation_nats"] for entry in run.history), abs=1e-6)
+
+
+def test_a_run_holds_what_the_design_says_and_no_pickle(run: rs.Run, recipe: rs.Recipe) -> None:
+    names = sorted(str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file())
+    assert names == ["checkpoint/last.safetensors", "history.jsonl", "model.safetensors", "recipe.toml", "vocabulary.json"]
+    assert run.recipe == recipe
+    assert [entry["epoch"] for entry in run.history] == [1, 2]
+    for path in run.path.rglob("*"):
+        assert not path.is_file() or b"\x80\x04\x95" not in path.read_bytes()[:64]
+
+
+class _StopHere(Exception):
+    pass
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru-paper"])
+@pytest.mark.parametrize("stop", [1, 20, 45, 46, 60])
+def test_a_stopped_training_ends_with_the_same_bits(
+    cell: str, stop: int, corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = rs.Recipe(architecture=rs.Architecture(cell, 1, 8), epochs=2, batch=4, length=50, warmup=2)
+    whole = rs.train(recipe, corpus, tmp_path / "whole")
+    monkeypatch.setattr(trainer, "_CHECKPOINT_SECONDS", -1.0)  # after every update
+    update = _Training.update
+
+    def stopping(self: _Training) -> None:
+        if self.position.update == stop:
+            raise _StopHere
+        update(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Training, "update", stopping)
+        with pytest.raises(_StopHere):
+            rs.train(recipe, corpus, tmp_path / "stopped")
+    resumed = rs.train(recipe, corpus, tmp_path / "stopped", resume=True)
+    assert weights(resumed) == weights(whole)
+    strip = [{k: v for k, v in entry.items() if k != "seconds"} for entry in resumed.history]
+    assert strip == [{k: v for k, v in entry.items() if k != "seconds"} for entry in whole.history]
+
+
+def test_a_finished_run_is_returned_as_it_is(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus) -> None:
+    before = weights(run)
+    rs.train(recipe, corpus, run.path, resume=True)
+    assert weights(run) == before
+
+
+def test_a_run_is_not_overwritten(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path) -> None:
+    with pytest.raises(OccupiedError, match="holds a run already; resume it"):
+        rs.train(recipe, corpus, run.path)
+    other = rs.Recipe(architecture=recipe.architecture, epochs=3)
+    with pytest.raises(OccupiedError, match="holds another run: its batch is 4, not 32"):
+        rs.train(other, corpus, run.path, resume=True)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "thesis.doc").touch()
+    with pytest.raises(OccupiedError, match="holds something else"):
+        rs.train(recipe, corpus, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a", "has 1 symbol; training needs at least 1,000"),
+        ("abcdefghij", "has 10 symbols; training needs at least 1,000"),
+        ("a" * 5000, "repeats a single symbol"),
+    ],
+)
+def test_texts_that_cannot_be_learned_from(text: str, message: str, recipe: rs.Recipe, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=message):
+        rs.train(recipe, rs.Corpus.from_text(text), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("symbols", [1000, 5000])
+def test_short_texts_are_trained_on(symbols: int, text: str, tmp_path: Path) -> None:
+    run = rs.train(
+        rs.Recipe(architecture=rs.Architecture(units=8), epochs=2), rs.Corpus.from_text(text[:symbols]), tmp_path / "run"
+    )
+    assert np.isfinite(run.history[-1]["validation_nats"])
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("model.safetensors", lambda b: b[: len(b) // 2], "model.safetensors is damaged"),
+        ("model.safetensors", lambda b: b[:-1] + bytes([b[-1] ^ 1]), "model.safetensors was altered"),
+        ("vocabulary.json", lambda b: b[:20], "vocabulary.json is damaged"),
+        ("vocabulary.json", lambda b: b.replace(b" 97,", b""), "vocabulary.json was altered since the training"),
+        ("recipe.toml", lambda b: b.replace(b"units = 12", b"units = 13"), "recipe.toml was altered since the training"),
+        ("recipe.toml", lambda b: b[:30], "recipe.toml"),
+    ],
+)
+def test_damage_is_named(file: str, damage, message: str, run: rs.Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shutil.copytree(run.path, tmp_path / "run")
+    path = tmp_path / "run" / file
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(FormatError, match=message):
+        rs.load(tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint" / "last.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(FormatError, match=r"last\.safetensors is damaged .*; expected a checkpoint"):
+        rs.train(recipe, corpus, tmp_path / "run", resume=True)
+
+
+def test_a_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"is not a run: it has no recipe\.toml"):
+        rs.load(tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line(corpus: rs.Corpus, tmp_path: Path) -> None:
+    recipe = rs.Recipe(
+        architecture=rs.Architecture("rnn", 1, 8), epochs=3, batch=4, length=50, learning_rate=1e38, gradient_norm=1e30
+    )
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) at update \d+; .*lower learning rate"):
+        rs.train(recipe, corpus, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs is a whole number of at least 1, not 0"),
+        ({"learning_rate": -1.0}, "learning_rate is a number above 0"),
+        ({"precision": "float8"}, "precision is one of auto, float32, bfloat16"),
+        ({"batch": True}, "batch is a whole number"),
+        ({"chrono": 2}, "chrono is 0 or at least 3"),
+    ],
+)
+def test_recipes_that_make_no_sense(change: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        rs.Recipe(**change)  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="no cell is called 'lstn'"):
+        rs.Architecture("lstn")
+
+
+def test_recipes_survive_as_data() -> None:
+    recipe = rs.Recipe(architecture=rs.Architecture("gru", 3, 5), updates=7)
+    assert rs.Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_first_weights_follow_the_seed_and_leave_the_global_one_alone(corpus: rs.Corpus) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    a, b, c = (first_model(rs.Recipe(seed=seed), corpus.vocabulary) for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert a.fingerprint == b.fingerprint != c.fingerprint
+
+
+def test_chrono_spreads_memories(corpus: rs.Corpus) -> None:
+    model = first_model(rs.Recipe(architecture=rs.Architecture("lstm", 1, 400), chrono=100), corpus.vocabulary)
+    forget = model.stack[0].bias_ih.view(4, 400)[1].detach()
+    assert forget.min() >= 0
+    assert np.log(99) - 0.1 < forget.max() <= np.log(99)
+    assert torch.equal(model.stack[0].bias_ih.view(4, 400)[0].detach(), -forget)
+
+
+def test_progress_counts_up_to_the_total(corpus: rs.Corpus, recipe: rs.Recipe, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    rs.train(recipe, corpus, tmp_path / "run", progress=lambda done, total, note="": seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] == seen[0][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_threads_are_put_back(corpus: rs.Corpus, recipe: rs.Recipe, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        rs.train(recipe, corpus, tmp_path / "run")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
