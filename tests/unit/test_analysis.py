@@ -1,0 +1,109 @@
+"""Scoring and saturation on traces whose answers are known."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+import rnnscope as rs
+from rnnscope.analysis.hypotheses.base import label
+from rnnscope.analysis.scoring import LEAST
+from rnnscope.exceptions import InputError
+from rnnscope.signal import Signal
+from rnnscope.traces import TraceWriter
+
+
+def write(path: Path, corpus: rs.Corpus, **signals: NDArray[Any]) -> rs.Trace:
+    """A trace of given values: names with a double underscore for the slash."""
+    named = {name.replace("__", "/"): values.astype(np.float32) for name, values in signals.items()}
+    kinds = [Signal(name, v.shape[1], "given", 0.0, 1.0, name.endswith(("forget", "input"))) for name, v in named.items()]
+    writer = TraceWriter(path, corpus, kinds, {"name": "given", "fingerprint": "0"})
+    for start in range(0, len(corpus), 700):
+        writer.write(start, {name: values[start : start + 700] for name, values in named.items()})
+    writer.finish()
+    return rs.open_trace(path)
+
+
+@pytest.fixture
+def given(corpus: rs.Corpus, tmp_path: Path) -> tuple[rs.Trace, dict[str, NDArray[Any]]]:
+    """Noise, with comments in unit 3 and, upside down, the column in unit 5."""
+    labels = label(rs.hypotheses(["comment", "column"]), corpus)
+    values = np.random.default_rng(1).normal(size=(len(corpus), 8))
+    values[:, 3] += 4 * labels["comment"]
+    values[:, 5] -= labels["column"]
+    return write(tmp_path / "t", corpus, layer0__cell=values), {**labels, "values": values.astype(np.float32)}
+
+
+def test_the_right_units_are_found(given: tuple[rs.Trace, dict[str, NDArray[Any]]]) -> None:
+    trace, known = given
+    table = rs.score(trace, rs.hypotheses(["comment", "column"]))
+    assert len(table) == 16
+    best = rs.best_units(table).set_index("hypothesis")
+    assert (best.loc["comment", "unit"], best.loc["comment", "polarity"]) == (3, 1)
+    assert (best.loc["column", "unit"], best.loc["column", "polarity"]) == (5, -1)
+    half = len(trace) // 2
+    expected = roc_auc_score(known["comment"][half:], known["values"][half:, 3])
+    assert best.loc["comment", "score"] == pytest.approx(expected, abs=1e-9)
+    expected = -spearmanr(known["column"][half:], known["values"][half:, 5]).statistic
+    assert best.loc["column", "score"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_chosen_on_one_half_and_reported_on_the_other(corpus: rs.Corpus, tmp_path: Path) -> None:
+    comment = label(rs.hypotheses("comment"), corpus)["comment"]
+    half = len(corpus) // 2
+    values = np.random.default_rng(2).normal(size=(len(corpus), 4))
+    values[:half, 1] += 9 * comment[:half]  # perfect where the unit is chosen, noise where it is reported
+    values[half:, 2] += 9 * comment[half:]  # the other way round
+    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("comment")))
+    assert best["unit"].tolist() == [1]
+    assert best["score"][0] < 0.6
+
+
+def test_the_control_is_the_untrained_networks_own_best_unit(
+    given: tuple[rs.Trace, Any], corpus: rs.Corpus, tmp_path: Path
+) -> None:
+    noise = write(tmp_path / "noise", corpus, layer0__cell=np.random.default_rng(3).normal(size=(len(corpus), 8)))
+    tested = rs.hypotheses("comment")
+    best = rs.best_units(rs.score(given[0], tested), rs.score(noise, tested))
+    assert best["score"][0] > 0.95
+    assert 0.4 < best["untrained"][0] < 0.6
+
+
+def test_where_a_claim_does_not_apply_it_does_not_count(corpus: rs.Corpus, tmp_path: Path) -> None:
+    position = label(rs.hypotheses("word_position"), corpus)["word_position"]
+    values = np.nan_to_num(position, nan=1e6)[:, None]
+    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("word_position")))
+    assert best["score"][0] == pytest.approx(1.0)
+
+
+def test_what_cannot_be_tested_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text("ab c" * 100)
+    table = rs.score(write(tmp_path / "t", corpus, layer0__cell=np.zeros((400, 2))), rs.hypotheses(["digit", "comment", "in_word"]))
+    assert set(table["hypothesis"]) == {"in_word"}
+    assert table.attrs["left_out"]["digit"] == f"holds or fails at fewer than {LEAST} symbols in one half of the text"
+    assert table.attrs["left_out"]["comment"] == "is about python and c"
+    assert (table["auroc"] == 0.5).all()
+    nothing = rs.score(rs.open_trace(tmp_path / "t"), rs.hypotheses("digit"))
+    assert len(nothing) == 0
+    assert len(rs.best_units(nothing, nothing)) == 0
+
+
+def test_saturation_by_hand(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text("abcd")
+    gate = np.array([[0.05, 0.95], [0.1, 0.95], [0.5, 0.05], [0.9, 0.95]])
+    table = rs.saturation(write(tmp_path / "t", corpus, layer0__forget=gate, layer0__cell=gate))
+    expected = pd.DataFrame(
+        {"signal": "layer0/forget", "layer": 0, "gate": "forget", "unit": [0, 1], "left": [0.25, 0.25], "right": [0.0, 0.75]}
+    )
+    pd.testing.assert_frame_equal(table, expected)
+
+
+def test_saturation_without_gates(tmp_path: Path) -> None:
+    trace = write(tmp_path / "t", rs.Corpus.from_text("abcd"), layer0__cell=np.zeros((4, 2)))
+    with pytest.raises(InputError, match="holds no gate"):
+        rs.saturation(trace)
