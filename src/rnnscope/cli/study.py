@@ -16,7 +16,7 @@ from rnnscope.progress import Progress
 @click.option("--out", type=click.Path(path_type=Path), help="The study's folder.  [default: studies/NAME]")
 @architecture_options
 @click.option("--epochs", default=100, show_default=True, help="At most so many passes over the text.")
-@click.option("--updates", default=5_500, show_default=True, help="At most so many updates of the weights.")
+@click.option("--updates", default=5_000, show_default=True, help="At most so many updates of the weights.")
 @click.option("--seed", default=0, show_default=True, help="Of the first weights.")
 @text_options
 @table_options

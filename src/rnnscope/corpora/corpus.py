@@ -81,7 +81,7 @@ class Corpus:
                 text = text.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise CorpusError(
-                    f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start:,}; "
+                    f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}; "
                     "read it as bytes (symbols='bytes', on the command line --symbols bytes), or convert it first"
                 ) from None
         if not text:

@@ -83,7 +83,7 @@ _CORPORA = {
             "python-stdlib",
             "2 MB of the running interpreter's own standard library; needs no download",
             "characters",
-            StreamSplit(0.85, 0.05, batch=20),  # many files: each part gets a share of all of them
+            ContiguousSplit(),
             language="python",
         ),
         NamedCorpus(

@@ -11,6 +11,7 @@ from pathlib import Path
 from rnnscope.exceptions import CorpusError
 
 SIZE = 2_000_000
+LARGEST = 32_768  # bytes of a module; larger ones are left out, so that every part of the corpus holds many
 _KEY = b"rnnscope python-stdlib\0"
 # Not part of the library proper, not installed everywhere, or tables more than programs.
 _LEFT_OUT = {
@@ -33,16 +34,16 @@ def files(root: Path) -> list[Path]:
 
 
 def text(root: Path | None = None, size: int = SIZE) -> bytes:
-    """Modules in pure ASCII, in their fixed order, joined with nothing between, cut at `size` bytes."""
+    """Modules in pure ASCII and of at most 32 KiB, in their fixed order, joined with nothing between, cut at `size` bytes."""
     root = root or Path(sysconfig.get_path("stdlib"))
     joined = bytearray()
     for place in files(root):
         data = (root / place).read_bytes()
-        if data.isascii():
+        if data.isascii() and len(data) <= LARGEST:
             joined += data
         if len(joined) >= size:
             return bytes(joined[:size])
     raise CorpusError(
-        f"the standard library at {root} has {len(joined):,} bytes of modules in plain files; "
+        f"the standard library at {root} has {len(joined):,} bytes of small modules in plain files; "
         f"expected at least {size:,}; name a text file instead"
     )

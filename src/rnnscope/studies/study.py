@@ -35,7 +35,7 @@ RECORDED = 131_072
 _SAMPLE = 1_000
 
 
-def default_recipe(architecture: Architecture | None = None, epochs: int = 100, updates: int = 5_500, seed: int = 0) -> Recipe:
+def default_recipe(architecture: Architecture | None = None, epochs: int = 100, updates: int = 5_000, seed: int = 0) -> Recipe:
     """The recipe of a study: the same number of updates for a long text as for a short one, so that it takes minutes."""
     return Recipe(architecture=architecture or Architecture(), epochs=epochs, updates=updates, seed=seed)
 

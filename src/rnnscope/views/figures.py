@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
@@ -88,10 +90,21 @@ def _rows(stretch: Stretch, columns: int, lines: int) -> list[tuple[str, Any, An
     rows, start = [], 0
     for k, character in enumerate(stretch.text):
         if character == "\n" or k + 1 - start == columns or k + 1 == len(stretch.text):
-            text = stretch.text[start : k + 1].replace("\n", "↵").replace("\t", "→")
+            text = _drawable(stretch.text[start : k + 1])
             rows.append((text, stretch.values[start : k + 1], marks[start : k + 1]))
             start = k + 1
     return rows[:lines]
+
+
+@cache
+def _font() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
+
+
+def _drawable(text: str) -> str:
+    """What a picture shows of a text: signs for line ends and tabs, and for what its font doesn't have."""
+    shown = text.replace("\n", "↵").replace("\t", "→")
+    return "".join(c if ord(c) in _font() else "▯" for c in shown)
 
 
 def _channels(colour: str) -> tuple[float, float, float]:

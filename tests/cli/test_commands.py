@@ -1,0 +1,226 @@
+"""The command line as a user has it: real processes, what they print, how they leave."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import rnnscope as rs
+from rnnscope.cli import main
+from rnnscope.cli.main import rnnscope as group
+
+COMMANDS = ["study", "train", "sample", "record", "cells", "saturation", "corpora", "hypotheses"]
+
+
+def run(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnscope", *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        cwd=cwd,
+        check=False,
+        timeout=300,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Exit status and the one line of an error, in this process."""
+    with pytest.raises(SystemExit) as left:
+        main([str(a) for a in arguments])
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error, error
+    assert error.startswith("rnnscope: ")
+    return int(left.value.code or 0), error
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, object]]:
+    with pytest.raises(SystemExit) as left:
+        main([*map(str, arguments), "--json"])
+    assert not left.value.code
+    return list(json.loads(capsys.readouterr().out))
+
+
+def test_help_answers_without_torch_and_with_an_example() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['pandas'] = None\n"
+        "from click.testing import CliRunner\n"
+        "from rnnscope.cli.main import rnnscope\n"
+        f"for name in [None, *{COMMANDS!r}]:\n"
+        "    done = CliRunner().invoke(rnnscope, ([name] if name else []) + ['--help'])\n"
+        "    assert done.exit_code == 0, (name, done.output)\n"
+        "    assert 'Example:' in done.output, name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(group.commands) == sorted(COMMANDS)
+
+
+def test_version() -> None:
+    assert run("--version").stdout.strip() == f"rnnscope, version {rs.__version__}"
+
+
+def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.py").write_text(text)
+    folder = tmp_path / "run"
+    done = run("train", tmp_path / "small.py", "--out", folder, "--units", 12, "--layers", 2, "--epochs", 2, "--batch", 4)
+    assert done.returncode == 0, done.stderr
+    assert "nats per symbol on the validation part" in done.stdout
+    assert done.stderr == ""  # silent: no terminal
+
+    once, again, other = (run("sample", folder, "--prompt", "def ", "--length", 50, "--seed", seed).stdout for seed in (1, 1, 2))
+    assert once == again != other
+    assert once.startswith("def ")
+    assert len(once) == 4 + 50 + 1
+
+    for out, more in (("trained", []), ("untrained", ["--untrained"])):
+        done = run("record", folder, "--out", tmp_path / out, "--split", "all", *more)
+        assert done.returncode == 0, done.stderr
+    best = rows(capsys, "cells", tmp_path / "trained", "--hypothesis", "newline", "--untrained", tmp_path / "untrained")
+    assert [set(row) for row in best] == [{"hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "untrained"}]
+    every = rows(capsys, "cells", tmp_path / "trained", "--all", "--signal", "layer1/cell")
+    assert {row["signal"] for row in every} == {"layer1/cell"}
+    assert len(every) % 12 == 0
+    gates = rows(capsys, "saturation", tmp_path / "trained")
+    assert len(gates) == 2 * 3 * 12
+    csv = run("saturation", tmp_path / "trained", "--csv").stdout.splitlines()
+    assert csv[0] == "signal,layer,gate,unit,left,right"
+    assert len(csv) == 73
+
+    with pytest.raises(SystemExit):
+        main(["record", str(folder), "--out", str(tmp_path / "test")])
+    assert len(rs.open_trace(tmp_path / "test")) == len(text) - int(0.85 * len(text)) - int(0.05 * len(text))
+
+    (tmp_path / "odd.txt").write_text("abc def € ghi")
+    status, error = fails(capsys, "record", folder, tmp_path / "odd.txt", "--out", tmp_path / "odd")
+    assert (status, "symbol '€' at position 8" in error) == (1, True)
+    for unknown, symbols in (("skip", 12), ("replace", 13)):
+        done = run("record", folder, tmp_path / "odd.txt", "--out", tmp_path / unknown, "--unknown", unknown)
+        assert f"at {symbols} symbols" in done.stdout, done.stderr
+
+    status, error = fails(capsys, "sample", folder, "--prompt", "naïve")
+    assert (status, "symbol 'ï' at position 2" in error) == (1, True)
+
+
+def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {"python-stdlib", "warpeace", "linux", "tinyshakespeare"} == {row["name"] for row in rows(capsys, "corpora")}
+    assert {h.name for h in rs.hypotheses()} == {row["name"] for row in rows(capsys, "hypotheses")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["study", "no-such-text"], 1, "there is no file no-such-text and no corpus of that name"),
+        (["study", "{tmp}"], 1, "is a folder; expected one text file"),
+        (["study", "{tmp}/empty"], 1, "empty is empty"),
+        (["study", "{tmp}/one"], 1, "has 1 symbol; training needs at least 1,000"),
+        (["study", "{tmp}/ten"], 1, "has 10 symbols; training needs at least 1,000"),
+        (["study", "{tmp}/same"], 1, "repeats a single symbol"),
+        (["study", "{tmp}/latin"], 1, "latin is not UTF-8: byte 0xe9 at offset 1003; read it as bytes"),
+        (["study", "{tmp}/good", "--out", "{tmp}"], 1, "holds something else"),
+        (["train", "{tmp}/good", "--out", "{tmp}/good"], 1, "good is a file; expected a folder"),
+        (["train", "{tmp}/good", "--out", "{tmp}/run", "--epochs", "0"], 1, "epochs is a whole number of at least 1"),
+        (["train", "{tmp}/good"], 2, "Missing option '--out'"),
+        (["train", "{tmp}/good", "--out", "x", "--cell", "lstn"], 2, "'lstn' is not one of"),
+        (["sample", "{tmp}"], 1, "is not a run"),
+        (["cells", "{tmp}"], 1, "is not a trace"),
+        (["frobnicate"], 2, "No such command 'frobnicate'"),
+        (["cells"], 2, "Missing argument 'TRACE'"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str],
+    status: int,
+    message: str,
+    text: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in {
+        "empty": b"", "one": b"a", "ten": b"abcdefghij", "same": b"a" * 3000, "latin": b"a" * 1000 + b"caf\xe9 noir", "good": text.encode()
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    left, error = fails(capsys, *[a.replace("{tmp}", str(tmp_path)) for a in arguments])
+    assert left == status
+    assert message in error
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_an_unreadable_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "secret"
+    path.write_text("x" * 2000)
+    path.chmod(0)
+    assert "can't be read: Permission denied" in fails(capsys, "study", path)[1]
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    run: rs.Run, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "small.txt"
+    path.write_text(text)
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("rnnscope.files._flush", full)
+    status, error = fails(capsys, "train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1)
+    assert status == 1
+    assert "no space left on the device" in error
+    assert [p.name for p in (tmp_path / "run").iterdir()] == []
+
+
+def test_debug_shows_a_traceback() -> None:
+    done = run("cells", "/nowhere", "--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("rnnscope: ")
+
+
+def test_a_text_from_standard_input(text: str, tmp_path: Path) -> None:
+    done = run("train", "-", "--out", tmp_path / "run", "--units", 4, "--epochs", 1, given=text.encode())
+    assert done.returncode == 0, done.stderr
+    error = run("record", tmp_path / "run", "--out", tmp_path / "t").stderr
+    assert "was trained on a text that was not a file; name the text" in error
+
+
+def test_a_text_that_changed_is_not_recorded_in_silence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "small.txt"
+    path.write_text(text)
+    assert run("train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1).returncode == 0
+    path.write_text(text[:-1] + "#")
+    assert "has changed since" in run("record", tmp_path / "run", "--out", tmp_path / "t").stderr
+
+
+def test_control_c_stops_within_two_seconds_and_can_be_resumed(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "small.txt"
+    path.write_text(text * 20)
+    arguments = [sys.executable, "-m", "rnnscope", "train", str(path), "--out", str(tmp_path / "run"), "--units", "32"]
+    process = subprocess.Popen([*arguments, "--epochs", "50"], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "checkpoint" / "last.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert time.monotonic() - asked < 2
+    assert process.returncode == 130
+    assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command again to go on"
+    assert rs.load(tmp_path / "run").signals
+
+
+def test_output_that_nobody_reads_to_its_end() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m rnnscope hypotheses | head -n 1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""

@@ -1,0 +1,139 @@
+"""A study from end to end, stopped at any moment, run again, and shown."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import rnnscope as rs
+from rnnscope.exceptions import OccupiedError
+from rnnscope.studies.study import default_recipe
+
+STEPS = ["train", "record", "score", "saturation", "sample", "figures", "report"]
+SMALL = ["--units", "16", "--layers", "2", "--updates", "150"]
+
+
+def command(path: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "rnnscope", "study", str(path), "--out", str(out), *SMALL, "--json"]
+
+
+@pytest.fixture(scope="module")
+def source(text: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("texts") / "small one.py"
+    path.write_text(text * 3 + "# </script><script>alert('corpus')</script> &amp; <b>\n" * 40)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that was never stopped."""
+    out = tmp_path_factory.mktemp("studies") / "a whole one"
+    done = subprocess.run(command(source, out), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    return out
+
+
+def results(out: Path) -> dict[str, object]:
+    """Everything in a study but the times."""
+    report = re.sub(r"\d+\.\d</td></tr>|\d+:\d\d min", "", (out / "report.html").read_text())
+    return {
+        "weights": (out / "run" / "model.safetensors").read_bytes(),
+        "units": pd.read_parquet(out / "tables" / "units.parquet").to_json(),
+        "saturation": pd.read_parquet(out / "tables" / "saturation.parquet").to_json(),
+        "sample": (out / "sample.json").read_text(),
+        "picture": (out / "figures" / "units.png").read_bytes(),
+        "report": report,
+    }
+
+
+def test_a_study_holds_everything(whole: Path) -> None:
+    for name in ("run/model.safetensors", "traces/trained/zarr.json", "tables/scores.parquet", "figures/units.svg", "report.html"):
+        assert (whole / name).exists(), name
+    assert not list(whole.rglob(".partial-*"))
+
+
+def test_a_second_time_nothing_is_repeated(source: Path, whole: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file()}
+    seen: list[tuple[str, bool]] = []
+
+    def watch(name: str, done: bool):  # type: ignore[no-untyped-def]
+        seen.append((name, done))
+        return lambda done, total, note="": None
+
+    rs.study(source, whole, recipe=default_recipe(rs.Architecture("lstm", 2, 16), updates=150), watch=watch)
+    assert seen == [(name, True) for name in STEPS]
+    assert {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file()} == before
+
+
+def test_a_study_killed_in_every_step_goes_on_to_the_same_result(source: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    kills, finished = 0, set()
+    for name in STEPS[:-1]:
+        process = subprocess.Popen(command(source, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        record = out / "steps" / f"{name}.json"
+        # A step's file appears when it has finished: kill in the middle of the first, then right behind each.
+        while process.poll() is None and not (record.exists() or (name == "train" and (out / "run" / "checkpoint").exists())):
+            time.sleep(0.002)
+        process.kill()
+        _, error = process.communicate()
+        assert process.returncode in (0, -9), error
+        kills += process.returncode == -9
+        now = {p.stem for p in (out / "steps").glob("*.json") if json.loads(p.read_text())["finished"]}
+        assert now >= finished
+        finished = now
+    assert kills >= 3
+    done = subprocess.run(command(source, out), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert results(out) == results(whole)
+
+
+def test_a_study_of_another_text_is_refused(whole: Path, corpus: rs.Corpus) -> None:
+    with pytest.raises(OccupiedError, match="holds a study of another text"):
+        rs.study(corpus, whole)
+
+
+def test_the_text_is_data(whole: Path) -> None:
+    page = (whole / "report.html").read_text()
+    assert page.count("<script") == 2
+    assert page.count("</script") == 2
+    assert (
+        "alert('corpus')" not in re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.S)
+        or "&lt;script&gt;" in page
+    )
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru-paper", "rnn"])
+def test_other_cells(cell: str, text: str, tmp_path: Path) -> None:
+    finished = rs.study(rs.Corpus.from_text(text), tmp_path / "s", recipe=default_recipe(rs.Architecture(cell, 1, 8), updates=20))
+    assert finished.report.exists()
+    assert len(finished.saturation) == (0 if cell == "rnn" else 16)
+
+
+@pytest.mark.parametrize("symbols", [1000, 5000])
+def test_a_short_text_gets_an_honest_report(symbols: int, text: str, tmp_path: Path) -> None:
+    finished = rs.study(
+        rs.Corpus.from_text(text[:symbols]), tmp_path / "s", recipe=default_recipe(rs.Architecture(units=8), updates=20)
+    )
+    assert "<h2>A sample</h2>" in finished.report.read_text()
+
+
+def test_odd_texts(tmp_path: Path) -> None:
+    for name, content in {
+        "nul": "a\0b\r\nc\rd\ufeffe " * 200,
+        "chinese": "".join(chr(0x4E00 + (k * 7919) % 5000) + ("。\n" if k % 20 == 0 else "") for k in range(6000)),
+    }.items():
+        finished = rs.study(
+            rs.Corpus.from_text(content, name=name), tmp_path / name, recipe=default_recipe(rs.Architecture(units=8), updates=10)
+        )
+        assert finished.report.exists()
+    data = bytes(range(256)) * 20
+    assert rs.study(
+        rs.Corpus.from_text(data), tmp_path / "bytes", recipe=default_recipe(rs.Architecture(units=8), updates=10)
+    ).report.exists()
