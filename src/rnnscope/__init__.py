@@ -25,32 +25,50 @@ _PUBLIC = {
     "Trace": "rnnscope.traces",
     "Vocabulary": "rnnscope.corpora",
     "best_units": "rnnscope.analysis",
-    "corpus": "rnnscope.corpora",
-    "hypotheses": "rnnscope.analysis",
+    "corpus": "rnnscope.corpora.named",
+    "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "load": "rnnscope.training",
     "named_corpora": "rnnscope.corpora",
     "open_trace": "rnnscope.traces",
     "record": "rnnscope.recording",
     "sample": "rnnscope.models.sampling",
-    "saturation": "rnnscope.analysis",
+    "saturation": "rnnscope.analysis.saturation",
     "score": "rnnscope.analysis",
-    "study": "rnnscope.studies",
+    "Study": "rnnscope.studies.study",
+    "study": "rnnscope.studies.study",
     "train": "rnnscope.training",
 }
 
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from rnnscope.analysis import Hypothesis, best_units, hypotheses, saturation, score
-    from rnnscope.corpora import ContiguousSplit, Corpus, StreamSplit, Vocabulary, corpus, named_corpora
-    from rnnscope.exceptions import RnnscopeError
-    from rnnscope.models import Architecture, Block, LanguageModel, RecurrentLM
-    from rnnscope.models.sampling import sample
-    from rnnscope.recording import record
-    from rnnscope.signal import Signal
-    from rnnscope.studies import study
-    from rnnscope.traces import Trace, open_trace
-    from rnnscope.training import Recipe, Run, load, train
+    from rnnscope.analysis import Hypothesis as Hypothesis
+    from rnnscope.analysis import best_units as best_units
+    from rnnscope.analysis import score as score
+    from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
+    from rnnscope.analysis.saturation import saturation as saturation
+    from rnnscope.corpora import ContiguousSplit as ContiguousSplit
+    from rnnscope.corpora import Corpus as Corpus
+    from rnnscope.corpora import StreamSplit as StreamSplit
+    from rnnscope.corpora import Vocabulary as Vocabulary
+    from rnnscope.corpora import named_corpora as named_corpora
+    from rnnscope.corpora.named import corpus as corpus
+    from rnnscope.exceptions import RnnscopeError as RnnscopeError
+    from rnnscope.models import Architecture as Architecture
+    from rnnscope.models import Block as Block
+    from rnnscope.models import LanguageModel as LanguageModel
+    from rnnscope.models import RecurrentLM as RecurrentLM
+    from rnnscope.models.sampling import sample as sample
+    from rnnscope.recording import record as record
+    from rnnscope.signal import Signal as Signal
+    from rnnscope.studies.study import Study as Study
+    from rnnscope.studies.study import study as study
+    from rnnscope.traces import Trace as Trace
+    from rnnscope.traces import open_trace as open_trace
+    from rnnscope.training import Recipe as Recipe
+    from rnnscope.training import Run as Run
+    from rnnscope.training import load as load
+    from rnnscope.training import train as train
 
 
 def __getattr__(name: str) -> Any:

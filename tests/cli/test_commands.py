@@ -145,7 +145,8 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, content in {
-        "empty": b"", "one": b"a", "ten": b"abcdefghij", "same": b"a" * 3000, "latin": b"a" * 1000 + b"caf\xe9 noir", "good": text.encode()
+        "empty": b"", "one": b"a", "ten": b"abcdefghij", "same": b"a" * 3000,
+            "latin": b"a" * 1000 + b"caf\xe9 noir", "good": text.encode(),
     }.items():  # fmt: skip
         (tmp_path / name).write_bytes(content)
     before = {p: p.read_bytes() for p in tmp_path.iterdir()}

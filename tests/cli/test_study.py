@@ -73,7 +73,8 @@ def test_a_second_time_nothing_is_repeated(source: Path, whole: Path) -> None:
 
 def test_a_study_killed_in_every_step_goes_on_to_the_same_result(source: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
-    kills, finished = 0, set()
+    kills = 0
+    finished: set[str] = set()
     for name in STEPS[:-1]:
         process = subprocess.Popen(command(source, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         record = out / "steps" / f"{name}.json"

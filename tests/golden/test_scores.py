@@ -13,7 +13,7 @@ GENERATOR = np.random.default_rng(0)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("digits", [0, 1, 6])  # few digits: many ties
 def test_ranks_auroc_and_correlation(dtype: type, digits: int) -> None:
-    values = np.round(GENERATOR.normal(size=(500, 6)), digits).astype(dtype)
+    values: np.ndarray = np.round(GENERATOR.normal(size=(500, 6)), digits).astype(dtype)
     values[:, 5] = -0.0
     values[::2, 5] = 0.0
     places = ranks.midranks(ranks.dense(values))

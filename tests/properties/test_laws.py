@@ -71,21 +71,21 @@ truths = arrays(np.bool_, (30, 2))
 
 
 @given(values, truths)
-def test_a_flipped_unit_has_the_mirrored_score(values: np.ndarray, labels: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_flipped_unit_has_the_mirrored_score(values: np.ndarray, labels: np.ndarray) -> None:
     area = ranks.auroc(ranks.midranks(ranks.dense(values)), labels)
     mirrored = ranks.auroc(ranks.midranks(ranks.dense(-values)), labels)
     np.testing.assert_allclose(area, 1 - mirrored, atol=1e-12)
 
 
 @given(values, truths, st.permutations(range(30)))
-def test_the_order_of_symbols_does_not_matter_to_a_score(values: np.ndarray, labels: np.ndarray, order: list[int]) -> None:  # type: ignore[type-arg]
+def test_the_order_of_symbols_does_not_matter_to_a_score(values: np.ndarray, labels: np.ndarray, order: list[int]) -> None:
     area = ranks.auroc(ranks.midranks(ranks.dense(values)), labels)
     shuffled = ranks.auroc(ranks.midranks(ranks.dense(values[order])), labels[order])
     np.testing.assert_allclose(area, shuffled, atol=1e-12)
 
 
 @given(values)
-def test_half_precision_has_the_same_ranks_as_the_same_values_in_single(values: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_half_precision_has_the_same_ranks_as_the_same_values_in_single(values: np.ndarray) -> None:
     half = values.astype(np.float16)
     np.testing.assert_array_equal(ranks.midranks(ranks.dense(half)), ranks.midranks(ranks.dense(half.astype(np.float32))))
 

@@ -39,7 +39,7 @@ def test_a_run_holds_what_the_design_says_and_no_pickle(run: rs.Run, recipe: rs.
         assert not path.is_file() or b"\x80\x04\x95" not in path.read_bytes()[:64]
 
 
-class _StopHere(Exception):
+class _StopHereError(Exception):
     pass
 
 
@@ -55,12 +55,12 @@ def test_a_stopped_training_ends_with_the_same_bits(
 
     def stopping(self: _Training) -> None:
         if self.position.update == stop:
-            raise _StopHere
+            raise _StopHereError
         update(self)
 
     with monkeypatch.context() as patch:
         patch.setattr(_Training, "update", stopping)
-        with pytest.raises(_StopHere):
+        with pytest.raises(_StopHereError):
             rs.train(recipe, corpus, tmp_path / "stopped")
     resumed = rs.train(recipe, corpus, tmp_path / "stopped", resume=True)
     assert weights(resumed) == weights(whole)

@@ -1,8 +1,6 @@
 """Traces → tables."""
 
 from rnnscope.analysis.hypotheses.base import Hypothesis
-from rnnscope.analysis.hypotheses.catalogue import hypotheses
-from rnnscope.analysis.saturation import saturation
 from rnnscope.analysis.scoring import best_units, score
 
-__all__ = ["Hypothesis", "best_units", "hypotheses", "saturation", "score"]
+__all__ = ["Hypothesis", "best_units", "score"]

@@ -39,7 +39,7 @@ def hypotheses(form: str | None) -> None:
     """
     import pandas as pd
 
-    from rnnscope.analysis import hypotheses as known
+    from rnnscope.analysis.hypotheses.catalogue import hypotheses as known
 
     rows = [
         {"name": h.name, "family": h.family, "kind": h.kind, "languages": ", ".join(h.languages) or "any", "sentence": h.sentence}

@@ -43,8 +43,8 @@ def study(
       rnnscope study book.txt --out studies/book
     """
     from rnnscope.models import Architecture
-    from rnnscope.studies import study as run_study
     from rnnscope.studies.study import default_recipe
+    from rnnscope.studies.study import study as run_study
 
     recipe = default_recipe(Architecture(cell, layers, units), epochs, updates, seed)
     with ExitStack() as stack:

@@ -93,7 +93,8 @@ def cells(
     Example:
       rnnscope cells traces/book --signal cell --signal hidden --hypothesis '*quotes'
     """
-    from rnnscope.analysis import best_units, hypotheses, score
+    from rnnscope.analysis import best_units, score
+    from rnnscope.analysis.hypotheses.catalogue import hypotheses
     from rnnscope.traces import open_trace
 
     wanted = hypotheses(hypothesis)
@@ -115,7 +116,7 @@ def saturation(trace: Path, form: str | None) -> None:
     Example:
       rnnscope saturation traces/book --json
     """
-    from rnnscope.analysis import saturation as measure
+    from rnnscope.analysis.saturation import saturation as measure
     from rnnscope.traces import open_trace
 
     print_table(measure(open_trace(trace)), form)

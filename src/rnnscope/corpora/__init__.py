@@ -5,8 +5,8 @@ A position is always an index of a symbol: of a byte or of a Unicode character, 
 """
 
 from rnnscope.corpora.corpus import Corpus
-from rnnscope.corpora.named import corpus, find, named_corpora
+from rnnscope.corpora.named import find, named_corpora
 from rnnscope.corpora.splits import ContiguousSplit, SplitRule, StreamSplit
 from rnnscope.corpora.vocabulary import Vocabulary
 
-__all__ = ["ContiguousSplit", "Corpus", "SplitRule", "StreamSplit", "Vocabulary", "corpus", "find", "named_corpora"]
+__all__ = ["ContiguousSplit", "Corpus", "SplitRule", "StreamSplit", "Vocabulary", "find", "named_corpora"]

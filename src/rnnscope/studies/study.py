@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from rnnscope import __version__
-from rnnscope.analysis import best_units, hypotheses, saturation, score
+from rnnscope.analysis import best_units, score
 from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.analysis.hypotheses.catalogue import hypotheses
+from rnnscope.analysis.saturation import saturation
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
 from rnnscope.files import claim, clear_partial, read_json, write_json, write_text

@@ -15,6 +15,36 @@ from rnnscope.signal import Signal, select
 from rnnscope.traces.layout import FORMAT, MARKER, TIME_CHUNK, UNIT_CHUNK, variable
 
 
+class Recorded:
+    """One recorded signal: array-like, read from disk where it is indexed, in the precision it is kept in."""
+
+    def __init__(self, array: zarr.Array[Any], path: Path) -> None:
+        self._array = array
+        self._path = path
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<Recorded {self._path.name}: {self.shape}, {self.dtype}>"
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        """Raises `FormatError` for a damaged chunk."""
+        try:
+            return np.asarray(self._array[where])
+        except (ValueError, OSError) as error:
+            raise FormatError(f"{self._path} is damaged ({error}); record the trace anew") from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+
+
 class Trace:
     """The recorded signals of one model on one text.
 
@@ -58,6 +88,9 @@ class Trace:
             raise FormatError(f"{self.path / name} is missing; expected an array of the trace; record it anew")
         return array
 
+    def _whole(self, name: str) -> NDArray[Any]:
+        return Recorded(self._array(name), self.path / name)[:]
+
     def __len__(self) -> int:
         return len(self.corpus)
 
@@ -70,11 +103,11 @@ class Trace:
     def __iter__(self) -> Iterator[str]:
         return (s.name for s in self.signals)
 
-    def __getitem__(self, name: str) -> zarr.Array[Any]:
+    def __getitem__(self, name: str) -> "Recorded":
         """A signal over the whole text, (time, unit) or (time,), read lazily. Raises `UnknownNameError`."""
         if name not in self:
             raise UnknownNameError("recorded signal", name, self)
-        return self._array(variable(name))
+        return Recorded(self._array(variable(name)), self.path / variable(name))
 
     def select(self, patterns: str | Iterable[str]) -> list[Signal]:
         """The recorded signals that match; see `signal.select`."""
@@ -87,10 +120,10 @@ class Trace:
         corpus = Corpus(
             self._corpus["name"],
             vocabulary,
-            self._read("symbol", slice(None)),
-            bounds=self._read("bound", slice(None)),
-            origins=self._read("origin", slice(None)),
-            following=self._read("following", slice(None)),
+            self._whole("symbol"),
+            bounds=self._whole("bound"),
+            origins=self._whole("origin"),
+            following=self._whole("following"),
             language=self._corpus["language"],
             part=self._corpus["part"],
         )
@@ -98,29 +131,16 @@ class Trace:
             raise FormatError(f"{self.path / 'symbol'} is not the text that was recorded; record it anew")
         return corpus
 
-    def read(self, name: str, start: int = 0, stop: int | None = None, units: slice | None = None) -> NDArray[Any]:
-        """A stretch of a signal as a NumPy array, in the precision it is kept in. Raises `FormatError` for a damaged chunk."""
-        if name not in self:
-            raise UnknownNameError("recorded signal", name, self)
-        where = (slice(start, stop),) if units is None else (slice(start, stop), units)
-        return self._read(variable(name), where)
-
-    def _read(self, name: str, where: Any) -> NDArray[Any]:
-        try:
-            return np.asarray(self._array(name)[where])
-        except (ValueError, OSError) as error:
-            raise FormatError(f"{self.path / name} is damaged ({error}); record the trace anew") from error
-
     def columns(self, signal: Signal) -> Iterator[tuple[slice, NDArray[Any]]]:
         """A signal over the whole text, a few units at a time: (which units, values of shape (time, units))."""
         for first in range(0, signal.size, UNIT_CHUNK):
             units = slice(first, min(first + UNIT_CHUNK, signal.size))
-            yield units, self.read(signal.name, units=units)
+            yield units, self[signal.name][:, units]
 
     def stretches(self, signal: Signal) -> Iterator[tuple[int, NDArray[Any]]]:
         """A signal over all its units, a stretch of text at a time: (first position, values of shape (time, unit))."""
         for start in range(0, len(self), TIME_CHUNK):
-            yield start, self.read(signal.name, start, start + TIME_CHUNK)
+            yield start, self[signal.name][start : start + TIME_CHUNK]
 
 
 def open_trace(path: str | Path) -> Trace:

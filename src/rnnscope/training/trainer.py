@@ -126,7 +126,7 @@ class _Training:
         self.state = [{name: value.detach().float() for name, value in layer.items()} for layer in state]
         loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own signature lacks types
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
         nats = loss.item()
         if not math.isfinite(nats):

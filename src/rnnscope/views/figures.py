@@ -70,8 +70,8 @@ def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92
     axes.axis("off")
     y = 0.0
     for claim, score, block in blocks:
-        axes.text(0, y + gap - 0.75, claim, fontsize=size + 0.5, color=INK, weight="bold", va="baseline")
-        axes.text(columns, y + gap - 0.75, score, fontsize=size - 0.5, color=INK, ha="right", va="baseline")
+        axes.text(0, y + gap - 0.75, claim, fontsize=size - 0.5, color=INK, weight="bold", va="baseline")
+        axes.text(columns, y + gap - 0.75, score, fontsize=size - 1, color=INK, ha="right", va="baseline")
         y += gap
         for text, values, marks in block:
             shown = np.array([[_channels(blend(float(v))) for v in values]])
@@ -133,9 +133,9 @@ def _legend(axes: Axes) -> None:
     axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, style: Any = _STYLE) -> str:
     out = io.StringIO()
-    with rc_context(_STYLE):
+    with rc_context(style):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
@@ -145,11 +145,13 @@ def _svg(figure: Figure) -> str:
 
 
 def to_svg(figure: Figure) -> str:
-    """A figure that stands alone, as SVG with its text as text."""
-    return _svg(figure)
+    """A picture that stands alone, as SVG; letters are outlines, so that they keep to their cells with any fonts."""
+    return _svg(figure, {**_STYLE, "svg.fonttype": "path"})
 
 
 def to_png(figure: Figure, dpi: int = 160) -> bytes:
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    # Hinting would round each letter's width to whole pixels, and a line would drift off its cells.
+    with rc_context({"text.hinting": "no_hinting"}):
+        figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
     return out.getvalue()

@@ -22,8 +22,8 @@ from rnnscope.views import figures
 from rnnscope.views.palette import BLUE, RED
 from rnnscope.views.stretch import Stretch, stretch
 
-HIGH = 0.95
-"""The score above which the report says that a unit keeps track of something."""
+HIGH, MARGIN = 0.95, 0.05
+"""The report says that a unit keeps track of something where its AUROC is above `HIGH` and beats the control by `MARGIN`."""
 _PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
 
@@ -64,14 +64,15 @@ def describe(data: ReportData) -> dict[str, Any]:
                 "bar": _share(row["score"], chance),
                 "control_bar": _share(row["untrained"], chance),
                 "colour": "blue" if row["polarity"] > 0 else "red",
-                "found": row["measure"] == "auroc" and row["score"] > HIGH,
+                "high": row["measure"] == "auroc" and row["score"] > HIGH,
+                "found": _found(row),
                 "source": shown.to_json(),
             }
         )
     history = data.run.history
     best = min(history, key=lambda entry: entry["validation_nats"])
     recipe = {name: value for name, value in data.run.recipe.to_json().items() if name != "architecture"}
-    log_prob = data.trace.read("log_prob")
+    log_prob = data.trace["log_prob"][:]
     losses = -log_prob[log_prob == log_prob].astype(float)
     return {
         "corpus": data.corpus.name,
@@ -85,7 +86,9 @@ def describe(data: ReportData) -> dict[str, Any]:
         "cards": cards,
         "binary": sum(card["measure"] == "auroc" for card in cards),
         "found": [card for card in cards if card["found"]],
+        "easy": [card for card in cards if card["high"] and not card["found"]],
         "high": HIGH,
+        "margin": MARGIN,
         "left_out": data.left_out,
         "best": best,
         "curve": figures.learning_curve(history),
@@ -123,19 +126,30 @@ def write_report(data: ReportData) -> str:
 
 def write_figures(data: ReportData, folder: Path) -> None:
     """`units.png` and `units.svg` (text coloured by the units that training gained most), `learning.svg`, `saturation.svg`."""
-    gain = data.units["score"] - data.units["untrained"]
-    shown = data.units[data.units["measure"] == "auroc"].assign(gain=gain).sort_values("gain", ascending=False)
+    shown = data.units[data.units["measure"] == "auroc"]
+    shown = shown.assign(found=[_found(row) for row in shown.to_dict("records")], gain=shown["score"] - shown["untrained"])
+    shown = shown.sort_values(["found", "gain"], ascending=False)
     rows = []
     for row in shown.head(_PICTURED).to_dict("records"):
         hypothesis = data.hypotheses[row["hypothesis"]]
         score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   untrained {row['untrained']:.3f}"
-        rows.append((hypothesis.sentence, score, stretch(data.trace, row["signal"], row["unit"], hypothesis, length=_PICTURE)))
+        rows.append(
+            (
+                hypothesis.sentence.removeprefix("whether "),
+                score,
+                stretch(data.trace, row["signal"], row["unit"], hypothesis, length=_PICTURE),
+            )
+        )
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", figures.to_png(picture))
     write_text(folder / "units.svg", figures.to_svg(picture))
     write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
     if len(data.saturation):
         write_text(folder / "saturation.svg", figures.saturation_scatter(data.saturation))
+
+
+def _found(row: Any) -> bool:
+    return bool(row["measure"] == "auroc" and row["score"] > HIGH and row["score"] - row["untrained"] > MARGIN)
 
 
 def _share(score: float, chance: float) -> float:

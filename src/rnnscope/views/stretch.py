@@ -44,7 +44,7 @@ def stretch(trace: Trace, signal: str, unit: int, hypothesis: Hypothesis, *, len
     """
     labels = label([hypothesis], trace.corpus)[hypothesis.name]
     start, stop = _choose(trace, labels, hypothesis.kind == "binary", length)
-    values = trace.read(signal, start, stop, slice(unit, unit + 1))[:, 0]
+    values = trace[signal][start:stop, unit]
     [described] = [s for s in trace.signals if s.name == signal]
     marks = labels[start:stop] > 0 if hypothesis.kind == "binary" else None
     return Stretch(start, glyphs(trace.corpus.to_str(start, stop), trace.corpus.vocabulary.kind), shade(values, described), marks)

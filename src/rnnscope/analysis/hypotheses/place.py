@@ -106,7 +106,7 @@ class BlankLine(Hypothesis):
     family = "place"
 
     def label(self, passage: Passage) -> Labels:
-        empty = passage.newline.copy()
         line = np.append(0, passage.column[:-1])  # what the line held before this symbol, a carriage return left aside
         carriage = np.append(False, passage.points[:-1] == 13) & (passage.points == 10)
-        return empty & ((line - carriage) == 0) & (np.arange(len(passage)) > 0)
+        empty: Labels = passage.newline & ((line - carriage) == 0) & (np.arange(len(passage)) > 0)
+        return empty
