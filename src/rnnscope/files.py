@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Works for a file and for a folder. If the body raises, `path` is as it was and nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
+    room = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=path.parent))
     try:
         new = room / path.name
         yield new
@@ -36,10 +36,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def clear_partial(folder: Path) -> None:
-    """Remove what a killed process left unfinished in `folder`."""
+    """Remove what killed processes left unfinished in `folder`; what a living one is writing stays."""
     if folder.is_dir():
         for left in folder.glob(_PARTIAL + "*"):
-            shutil.rmtree(left, ignore_errors=True)
+            owner = left.name.removeprefix(_PARTIAL).partition("-")[0]
+            if not (owner.isdigit() and _alive(int(owner))):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Signals, files, plug-ins, exceptions, and the public names."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -43,6 +44,15 @@ def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     files.write_text(path, "new")
     assert path.read_text() == "new"
+
+
+def test_only_what_the_dead_left_is_cleared(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for process in (gone.pid, os.getpid()):
+        (tmp_path / f".partial-{process}-abc").mkdir()
+    files.clear_partial(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [f".partial-{os.getpid()}-abc"]
 
 
 def test_claim_refuses_what_is_not_ours(tmp_path: Path) -> None:
