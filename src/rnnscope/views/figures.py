@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from rnnscope.views.palette import INK, PAPER, SERIES, blend
+from rnnscope.views.palette import BLUE, INK, PAPER, RED, SERIES, blend
 from rnnscope.views.stretch import Stretch
 
 # Placeholder colours that the page's style sheet replaces, so that one SVG serves light, dark and print.
 _INK, _FAINT = "#010203", "#040506"
-_THEME = {_INK: "var(--ink)", _FAINT: "var(--line)"}
+_THEME = {_INK: f"var(--ink, {INK})", _FAINT: "var(--line, #d9dde2)", BLUE: f"var(--blue, {BLUE})", RED: f"var(--red, {RED})"}
 _ADVANCE = 0.602  # of DejaVu Sans Mono, in em
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "rnnscope", "font.family": ["DejaVu Sans"], "font.size": 10}
 
@@ -34,7 +34,7 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> str:
     axes.set_ylabel("nats per symbol")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
-    return _svg(figure)
+    return _theme(_svg(figure))
 
 
 def saturation_scatter(table: pd.DataFrame) -> str:
@@ -56,7 +56,7 @@ def saturation_scatter(table: pd.DataFrame) -> str:
     panels[0].set_ylabel("left-saturated (< 0.1)")
     if table["layer"].nunique() > 1:
         _legend(panels[-1])
-    return _svg(figure)
+    return _theme(_svg(figure))
 
 
 def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92, lines: int = 6) -> Figure:
@@ -138,10 +138,14 @@ def _svg(figure: Figure, style: Any = _STYLE) -> str:
     with rc_context(style):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = out.getvalue()
-    text = text[text.index("<svg") :]
+    return text[text.index("<svg") :]
+
+
+def _theme(svg: str) -> str:
+    """The same with the page's own colours, and ours where there is no page."""
     for placeholder, variable in _THEME.items():
-        text = text.replace(placeholder, variable)
-    return text
+        svg = svg.replace(placeholder, variable)
+    return svg
 
 
 def to_svg(figure: Figure) -> str:

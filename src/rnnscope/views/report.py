@@ -92,7 +92,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "left_out": data.left_out,
         "best": best,
         "curve": figures.learning_curve(history),
-        "saturation": figures.saturation_scatter(data.saturation) if len(data.saturation) else "",
+        "saturation": [figures.saturation_scatter(part) for _, part in data.saturation.groupby("gate", sort=False)],
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
         "sample": data.sample,
         "recipe": recipe,
@@ -120,7 +120,7 @@ def write_report(data: ReportData) -> str:
         module=Markup((assets / "heatmap.js").read_text(encoding="utf-8")),
         sources=Markup(_script_safe(sources)),
         curve_svg=Markup(page["curve"]),
-        saturation_svg=Markup(page["saturation"]),
+        saturation_svgs=[Markup(panel) for panel in page["saturation"]],
     )
 
 
