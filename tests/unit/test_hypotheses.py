@@ -30,6 +30,7 @@ CASES = [
     ("single_quotes", None, "it's 'a b' c's", "     ^^^^     "),
     ("round_brackets", None, "a(b[c)d)e", " ^^^^    "),
     ("square_brackets", None, "a(b[c)d)e", "   ^^^^^^"),
+    ("round_brackets", None, "a (b\n\nc) (d", "  ^^^^   ^^"),
     ("curly_brackets", None, "}{x}", " ^^ "),
     ("bracket_depth", None, "a(b[c]{d})", "0112212210"),
     ("double_quotes", "python", "x = \"a(\" + 'b'", "    ^^^       "),

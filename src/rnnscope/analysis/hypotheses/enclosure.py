@@ -38,6 +38,12 @@ def strings(passage: Passage) -> list[tuple[int, int, str]]:
     return spans
 
 
+def paragraphs(passage: Passage) -> list[tuple[int, int]]:
+    """Where each paragraph begins and ends, the empty line behind it included."""
+    ends = [*(m.end() for m in _PARAGRAPH.finditer(passage.text)), len(passage)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
 class _Quotes(Hypothesis):
     family = "enclosure"
     mark: str
@@ -45,11 +51,7 @@ class _Quotes(Hypothesis):
     def label(self, passage: Passage) -> Labels:
         if passage.language:
             return passage.inside([(a, b) for a, b, mark in strings(passage) if mark == self.mark])
-        spans, start = [], 0
-        for end in [*(m.end() for m in _PARAGRAPH.finditer(passage.text)), len(passage)]:
-            spans += self.spans(passage.text, start, end)
-            start = end
-        return passage.inside(spans)
+        return passage.inside([span for start, end in paragraphs(passage) for span in self.spans(passage.text, start, end)])
 
     def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
         raise TypeError("each kind of quote says where it runs in prose")
@@ -85,14 +87,16 @@ def depth(passage: Passage, pairs: tuple[str, ...]) -> NDArray[np.int64]:
     """How many brackets of these pairs are open, shape (symbols,); a closer without an opener doesn't count."""
     change = np.zeros(len(passage), np.int64)
     if passage.language:
-        query = (
-            "[" + " ".join(f'"{pair[0]}"' for pair in pairs) + "] @open [" + " ".join(f'"{pair[1]}"' for pair in pairs) + "] @close"
-        )
-        for start, _, kind in passage.spans({passage.language: query}):
+        openers, closers = (" ".join(f'"{pair[k]}"' for pair in pairs) for k in (0, 1))
+        for start, _, kind in passage.spans({passage.language: f"[{openers}] @open [{closers}] @close"}):
             change[start] += 1 if kind == "open" else -1
-    else:
-        change += passage.among("".join(pair[0] for pair in pairs))
-        change -= passage.among("".join(pair[1] for pair in pairs))
+        return _running(change)
+    change += passage.among("".join(pair[0] for pair in pairs))
+    change -= passage.among("".join(pair[1] for pair in pairs))
+    return np.concatenate([_running(change[start:end]) for start, end in paragraphs(passage)])
+
+
+def _running(change: NDArray[np.int64]) -> NDArray[np.int64]:
     total = np.cumsum(change)
     return total - np.minimum(np.minimum.accumulate(total), 0)
 
