@@ -12,36 +12,44 @@ from typing import Any
 
 from rnnscope.exceptions import FormatError, OccupiedError
 
-_PARTIAL = ".partial-"
+_PARTIAL = ".rnnscope-partial-"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; what the body writes there takes the place of `path` at the end.
 
-    Works for a file and for a folder. If the body raises, `path` is as it was and nothing is left behind.
+    Works for a file and for a folder. If anything fails, `path` is as it was and nothing is left behind; what killed
+    processes left there is cleared away first.
     """
+    path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear_partial(path.parent)
     room = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=path.parent))
+    new, old = room / "new", room / "old"
     try:
-        new = room / path.name
         yield new
         _flush(new)
         if path.is_dir():  # a folder can't be renamed over a full one: move the old one aside first
-            path.rename(room / "old")
-        new.replace(path)
+            path.rename(old)
+        try:
+            new.replace(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def clear_partial(folder: Path) -> None:
-    """Remove what killed processes left unfinished in `folder`; what a living one is writing stays."""
-    if folder.is_dir():
-        for left in folder.glob(_PARTIAL + "*"):
-            owner = left.name.removeprefix(_PARTIAL).partition("-")[0]
-            if not (owner.isdigit() and _alive(int(owner))):
-                shutil.rmtree(left, ignore_errors=True)
+def clear_partial(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed processes left unfinished in `folder`, or also `below` it; what a living one is writing stays."""
+    found = folder.rglob(_PARTIAL + "*") if below else folder.glob(_PARTIAL + "*")
+    for left in list(found) if folder.is_dir() else []:
+        owner = left.name.removeprefix(_PARTIAL).partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

@@ -19,7 +19,7 @@ class Signal:
 
     `size` is the number of units (the last axis); 0 means one number per symbol and no unit axis.
     `low` and `high` bound the values; `None` means unbounded. `gate` marks a value between 0 and 1 that
-    multiplies something, which is what saturation is measured on.
+    multiplies something, which is what saturation is measured on; `state` one that is carried to the next symbol.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Signal:
     low: float | None = None
     high: float | None = None
     gate: bool = False
+    state: bool = False
 
     @property
     def kind(self) -> str:
@@ -48,6 +49,7 @@ class Signal:
             "low": self.low,
             "high": self.high,
             "gate": self.gate,
+            "state": self.state,
         }
 
     @classmethod
@@ -67,7 +69,7 @@ def select(signals: Sequence[Signal], patterns: str | Iterable[str]) -> list[Sig
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     chosen: set[str] = set()
     for pattern in patterns:
-        hits = {s.name for s in signals if fnmatchcase(s.name, pattern) or s.kind == pattern}
+        hits = {s.name for s in signals if fnmatchcase(s.name, pattern) or fnmatchcase(s.kind, pattern)}
         if not hits:
             raise UnknownNameError("signal", pattern, [s.name for s in signals])
         chosen |= hits

@@ -83,7 +83,9 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
         done = run("record", folder, "--out", tmp_path / out, "--split", "all", *more)
         assert done.returncode == 0, done.stderr
     best = rows(capsys, "cells", tmp_path / "trained", "--hypothesis", "newline", "--untrained", tmp_path / "untrained")
-    assert [set(row) for row in best] == [{"hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "untrained"}]
+    assert [set(row) for row in best] == [
+        {"hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "untrained", "finding"}
+    ]
     every = rows(capsys, "cells", tmp_path / "trained", "--all", "--signal", "layer1/cell")
     assert {row["signal"] for row in every} == {"layer1/cell"}
     assert len(every) % 12 == 0
@@ -125,7 +127,7 @@ def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:
         (["study", "{tmp}/latin"], 1, "latin is not UTF-8: byte 0xe9 at offset 1003; read it as bytes"),
         (["study", "{tmp}/good", "--out", "{tmp}"], 1, "holds something else"),
         (["train", "{tmp}/good", "--out", "{tmp}/good"], 1, "good is a file; expected a folder"),
-        (["train", "{tmp}/good", "--out", "{tmp}/run", "--epochs", "0"], 1, "epochs is a whole number of at least 1"),
+        (["train", "{tmp}/good", "--out", "{tmp}/run", "--epochs", "0"], 2, "0 is not in the range x>=1"),
         (["train", "{tmp}/good"], 2, "Missing option '--out'"),
         (["train", "{tmp}/good", "--out", "x", "--cell", "lstn"], 2, "'lstn' is not one of"),
         (["sample", "{tmp}"], 1, "is not a run"),
@@ -215,8 +217,15 @@ def test_control_c_stops_within_two_seconds_and_can_be_resumed(text: str, tmp_pa
     _, error = process.communicate(timeout=20)
     assert time.monotonic() - asked < 2
     assert process.returncode == 130
-    assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command again to go on"
-    assert rs.load(tmp_path / "run").signals
+    assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command with --resume to go on"
+    kept = json.loads((tmp_path / "run" / "history.jsonl").read_text().splitlines()[0])
+    process = subprocess.Popen([*arguments, "--epochs", "50", "--resume"], stderr=subprocess.PIPE, text=True)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert lines[0] == kept
+    assert len(lines) > 1
 
 
 def test_output_that_nobody_reads_to_its_end() -> None:

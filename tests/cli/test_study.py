@@ -55,7 +55,7 @@ def results(out: Path) -> dict[str, object]:
 def test_a_study_holds_everything(whole: Path) -> None:
     for name in ("run/model.safetensors", "traces/trained/zarr.json", "tables/scores.parquet", "figures/units.svg", "report.html"):
         assert (whole / name).exists(), name
-    assert not list(whole.rglob(".partial-*"))
+    assert not list(whole.rglob(".rnnscope-partial-*"))
 
 
 def test_a_second_time_nothing_is_repeated(source: Path, whole: Path) -> None:

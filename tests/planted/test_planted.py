@@ -50,9 +50,9 @@ def prose() -> rs.Corpus:
 def test_planted_units_are_found(prose: rs.Corpus, flipped: bool, tmp_path: Path) -> None:
     model = planted(prose.vocabulary, flipped=flipped)
     trace = rs.record(model, prose, tmp_path / "t")
-    best = rs.best_units(rs.score(trace, rs.hypotheses(["double_quotes", "round_brackets", "bracket_depth", "column"]))).set_index(
-        "hypothesis"
-    )
+    best = rs.best_units(
+        rs.score(trace, rs.hypotheses(["double_quotes", "round_brackets", "bracket_depth", "column"]), "cell")
+    ).set_index("hypothesis")
     wanted = {"double_quotes": QUOTE, "round_brackets": BRACKET, "bracket_depth": BRACKET, "column": LINE}
     assert best["unit"].to_dict() == wanted
     assert (best["polarity"] == (-1 if flipped else 1)).all()

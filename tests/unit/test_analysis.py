@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 import rnnscope as rs
 from rnnscope.analysis.hypotheses.base import label
-from rnnscope.analysis.scoring import LEAST
+from rnnscope.analysis.scoring import LEAST, STRETCHES
 from rnnscope.exceptions import InputError
 from rnnscope.signal import Signal
 from rnnscope.traces import TraceWriter
@@ -41,7 +41,7 @@ def given(corpus: rs.Corpus, tmp_path: Path) -> tuple[rs.Trace, dict[str, NDArra
 
 def test_the_right_units_are_found(given: tuple[rs.Trace, dict[str, NDArray[Any]]]) -> None:
     trace, known = given
-    table = rs.score(trace, rs.hypotheses(["comment", "column"]))
+    table = rs.score(trace, rs.hypotheses(["comment", "column"]), "cell")
     assert len(table) == 16
     best = rs.best_units(table).set_index("hypothesis")
     assert (best.loc["comment", "unit"], best.loc["comment", "polarity"]) == (3, 1)
@@ -59,7 +59,7 @@ def test_chosen_on_one_half_and_reported_on_the_other(corpus: rs.Corpus, tmp_pat
     values = np.random.default_rng(2).normal(size=(len(corpus), 4))
     values[:half, 1] += 9 * comment[:half]  # perfect where the unit is chosen, noise where it is reported
     values[half:, 2] += 9 * comment[half:]  # the other way round
-    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("comment")))
+    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("comment"), "cell"))
     assert best["unit"].tolist() == [1]
     assert best["score"][0] < 0.6
 
@@ -69,7 +69,7 @@ def test_the_control_is_the_untrained_networks_own_best_unit(
 ) -> None:
     noise = write(tmp_path / "noise", corpus, layer0__cell=np.random.default_rng(3).normal(size=(len(corpus), 8)))
     tested = rs.hypotheses("comment")
-    best = rs.best_units(rs.score(given[0], tested), rs.score(noise, tested))
+    best = rs.best_units(rs.score(given[0], tested, "cell"), rs.score(noise, tested, "cell"))
     assert best["score"][0] > 0.95
     assert 0.4 < best["untrained"][0] < 0.6
 
@@ -77,20 +77,46 @@ def test_the_control_is_the_untrained_networks_own_best_unit(
 def test_where_a_claim_does_not_apply_it_does_not_count(corpus: rs.Corpus, tmp_path: Path) -> None:
     position = label(rs.hypotheses("word_position"), corpus)["word_position"]
     values = np.nan_to_num(position, nan=1e6)[:, None]
-    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("word_position")))
+    best = rs.best_units(rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("word_position"), "cell"))
     assert best["score"][0] == pytest.approx(1.0)
 
 
 def test_what_cannot_be_tested_is_left_out_with_its_reason(tmp_path: Path) -> None:
     corpus = rs.Corpus.from_text("ab c" * 100)
-    table = rs.score(write(tmp_path / "t", corpus, layer0__cell=np.zeros((400, 2))), rs.hypotheses(["digit", "comment", "in_word"]))
+    table = rs.score(
+        write(tmp_path / "t", corpus, layer0__cell=np.zeros((400, 2))), rs.hypotheses(["digit", "comment", "in_word"]), "cell"
+    )
     assert set(table["hypothesis"]) == {"in_word"}
-    assert table.attrs["left_out"]["digit"] == f"holds or fails at fewer than {LEAST} symbols in one half of the text"
+    assert table.attrs["left_out"]["digit"] == (
+        f"holds or fails at fewer than {LEAST} symbols, or in fewer than {STRETCHES} stretches, of one half of the text"
+    )
     assert table.attrs["left_out"]["comment"] == "is about python and c"
     assert (table["auroc"] == 0.5).all()
-    nothing = rs.score(rs.open_trace(tmp_path / "t"), rs.hypotheses("digit"))
+    nothing = rs.score(rs.open_trace(tmp_path / "t"), rs.hypotheses("digit"), "cell")
     assert len(nothing) == 0
     assert len(rs.best_units(nothing, nothing)) == 0
+
+
+def test_a_single_episode_is_no_test(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text(("ab c" * 50 + "1" * 40 + "ab c" * 50) * 2)
+    table = rs.score(
+        write(tmp_path / "t", corpus, layer0__cell=np.zeros((len(corpus), 2))), rs.hypotheses(["digit", "in_word"]), "cell"
+    )
+    assert "digit" in table.attrs["left_out"]
+
+
+def test_without_a_signal_the_states_are_scored(trace: rs.Trace) -> None:
+    assert set(rs.score(trace, rs.hypotheses("newline"))["signal"]) == {f"layer{k}/{s}" for k in (0, 1) for s in ("cell", "hidden")}
+    with pytest.raises(InputError, match="has no units to score in log_prob"):
+        rs.score(trace, rs.hypotheses("newline"), "log_prob")
+
+
+def test_a_finding_beats_its_control(given: tuple[rs.Trace, Any], corpus: rs.Corpus, tmp_path: Path) -> None:
+    noise = write(tmp_path / "noise", corpus, layer0__cell=np.random.default_rng(3).normal(size=(len(corpus), 8)))
+    tested = rs.hypotheses("comment")
+    trained, untrained = rs.score(given[0], tested, "cell"), rs.score(noise, tested, "cell")
+    assert rs.best_units(trained, untrained)["finding"].tolist() == [True]
+    assert rs.best_units(trained, trained)["finding"].tolist() == [False]
 
 
 def test_saturation_by_hand(tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def test_unknown_symbols_are_named_skipped_or_replaced() -> None:
         rs.Vocabulary.of("abc").encode("z", unknown="replace")
 
 
+def test_nothing_left_and_unknown_languages() -> None:
+    with pytest.raises(CorpusError, match="has no symbol that the vocabulary knows"):
+        rs.Corpus.from_text("xyz", vocabulary=rs.Vocabulary.of("abc"), unknown="skip")
+    with pytest.raises(UsageError, match="no language is called 'pyton'; known are: python, c"):
+        rs.Corpus.from_text("x = 1", language="pyton")
+    with pytest.raises(UsageError, match="at least 1 symbol"):
+        rs.Corpus.from_text("abc").head(0)
+
+
 def test_five_thousand_distinct_characters() -> None:
     text = "".join(chr(0x4E00 + k) for k in range(5000)) * 2
     corpus = rs.Corpus.from_text(text)

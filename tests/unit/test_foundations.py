@@ -49,10 +49,22 @@ def test_replacing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
 def test_only_what_the_dead_left_is_cleared(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    for process in (gone.pid, os.getpid()):
-        (tmp_path / f".partial-{process}-abc").mkdir()
+    kept = [f".rnnscope-partial-{os.getpid()}-abc", ".rnnscope-partial-mine", ".partial-thesis"]
+    for name in [*kept, f".rnnscope-partial-{gone.pid}-abc"]:
+        (tmp_path / name).mkdir()
     files.clear_partial(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == [f".partial-{os.getpid()}-abc"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize("name", ["old", "new", "."])
+def test_replacing_a_folder_of_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "place" / "old").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "place")
+    for content in ("first", "second"):
+        with files.replacing(Path("old" if name == "." else name)) as new:
+            new.mkdir()
+            (new / "file").write_text(content)
+    assert (tmp_path / "place" / ("old" if name == "." else name) / "file").read_text() == "second"
 
 
 def test_claim_refuses_what_is_not_ours(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ CASES = [
     ("line_end", None, "ab\ncd\nef", "21321---"),
     ("newline", None, "ab\ncd\r\ne\rf", "  ^   ^ ^ "),
     ("before_newline", None, "ab\nc\n", " ^ ^-"),
+    ("before_newline", None, "a\r\nb\rc\n", "^  ^ ^-"),
+    ("double_quotes", "c", 'f(u8"a");', "    ^^   "),
     ("indentation", None, "  a\n   b", "12201233"),
     ("leading_blank", None, "  a b\n\t c", "^^    ^^ "),
     ("in_word", None, "it's 'ok', a_1", "^^^^  ^^   ^^^"),
@@ -119,6 +121,11 @@ def test_the_language_is_found_out(corpus: rs.Corpus) -> None:
     prose = "Well, Prince, so Genoa and Lucca are now just family estates; (that is) of the Buonapartes. " * 10
     assert language_of(rs.Corpus.from_text(prose)) is None
     assert language_of(rs.Corpus.from_text("short")) is None
+
+
+def test_a_closer_that_the_grammar_made_up_does_not_count() -> None:
+    labels = label(rs.hypotheses("curly_brackets"), rs.Corpus.from_text("{a}{", language="c"))["curly_brackets"]
+    assert labels.tolist() == [1, 1, 0, 1]
 
 
 def test_unknown_names_suggest_known_ones() -> None:

@@ -135,6 +135,36 @@ def test_a_damaged_checkpoint_is_named(run: rs.Run, recipe: rs.Recipe, corpus: r
         rs.train(recipe, corpus, tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize("lost", ["history.jsonl", "checkpoint/last.safetensors"])
+def test_a_run_that_lost_a_file_is_not_trained_on_in_silence(
+    lost: str, run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path
+) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / lost).unlink()
+    before = weights(rs.Run(tmp_path / "run"))
+    with pytest.raises(FormatError, match=lost.replace(".", r"\.")):
+        rs.train(recipe, corpus, tmp_path / "run", resume=True)
+    assert weights(rs.Run(tmp_path / "run")) == before
+
+
+def test_a_run_killed_between_its_first_files_goes_on(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(run.path / "recipe.toml", tmp_path / "run")
+    assert weights(rs.train(recipe, corpus, tmp_path / "run", resume=True)) == weights(run)
+
+
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(
+    recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: torch.tensor(float("nan")))
+    with pytest.raises(TrainingError, match="the gradient became nan at update 0"):
+        rs.train(recipe, corpus, tmp_path / "run")
+
+
+def test_the_precision_that_was_used_is_written_down(run: rs.Run) -> None:
+    assert run.description["computed"]["precision"] in ("float32", "bfloat16")
+
+
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"is not a run: it has no recipe\.toml"):
         rs.load(tmp_path)
@@ -144,7 +174,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(corpus: rs.Corpus, tmp_pat
     recipe = rs.Recipe(
         architecture=rs.Architecture("rnn", 1, 8), epochs=3, batch=4, length=50, learning_rate=1e38, gradient_norm=1e30
     )
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) at update \d+; .*lower learning rate"):
+    with pytest.raises(TrainingError, match=r"the (loss|gradient) became (nan|inf) at update \d+; .*lower learning rate"):
         rs.train(recipe, corpus, tmp_path / "run")
 
 

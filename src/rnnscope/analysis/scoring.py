@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from rnnscope.analysis import ranks
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
+from rnnscope.exceptions import InputError
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
-LEAST = 20
-"""A hypothesis is tested where each half of the text has at least so many symbols with and so many without it."""
+LEAST, STRETCHES = 20, 5
+"""A hypothesis is tested where each half of the text has so many symbols with and without it, in so many stretches."""
 
 COLUMNS = ("hypothesis", "kind", "signal", "unit", "polarity", "auroc", "correlation", "auroc_selection", "correlation_selection")
 
@@ -54,11 +55,13 @@ class _Half:
 def score(
     trace: Trace,
     hypotheses: Iterable[Hypothesis] | None = None,
-    signal: str | Sequence[str] = "cell",
+    signal: str | Sequence[str] | None = None,
     *,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Score every unit of the signals that match against every hypothesis (all known ones by default).
+
+    Without `signal` these are the states, which is where a network can keep anything; signals without units are passed over.
 
     Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on the first half of the text:
     `polarity` is +1 where the unit is high when the hypothesis holds, −1 where it is low; `auroc` (binary only) and
@@ -66,7 +69,12 @@ def score(
     says of each hypothesis that was not tested why; where none could be, the table is empty.
     """
     wanted = list(all_hypotheses() if hypotheses is None else hypotheses)
-    signals = trace.select(signal)
+    chosen = [s for s in trace.signals if s.state] if signal is None else trace.select(signal)
+    signals = [s for s in chosen if s.size]
+    if not signals:
+        raise InputError(
+            f"{trace!r} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
+        )
     labels, left_out = testable(wanted, trace)
     if not labels:
         empty = pd.DataFrame(columns=list(COLUMNS))
@@ -78,8 +86,8 @@ def score(
     frames, done, total = [], 0, sum(s.size for s in signals)
     for s in signals:
         for units, values in trace.columns(s):
-            chosen, held = first.score(values), second.score(values)
-            frames += [_frame(name, kinds[name], s, units, chosen[name], held[name]) for name in labels]
+            selected, held = first.score(values), second.score(values)
+            frames += [_frame(name, kinds[name], s, units, selected[name], held[name]) for name in labels]
             done += units.stop - units.start
             progress(done, total)
     table = pd.concat(frames, ignore_index=True)
@@ -100,11 +108,14 @@ def testable(hypotheses: Sequence[Hypothesis], trace: Trace) -> tuple[dict[str, 
         for values in (labels[h.name][:middle], labels[h.name][middle:]) if h.name in labels else ():
             known = values[~np.isnan(values)]
             if h.kind == "graded":
-                least = len(known) if len(np.unique(known)) > 1 else 0
-            else:
-                least = int(min((known > 0).sum(), (known == 0).sum()))
-            if least < LEAST:
-                left_out[h.name] = f"holds or fails at fewer than {LEAST} symbols in one half of the text"
+                if len(known) < LEAST or len(np.unique(known)) < 2:
+                    left_out[h.name] = "applies to too little of one half of the text, or is the same all over it"
+                continue
+            stretches = int((np.diff(known > 0, prepend=False) & (known > 0)).sum())
+            if min((known > 0).sum(), (known == 0).sum()) < LEAST or stretches < STRETCHES:
+                left_out[h.name] = (
+                    f"holds or fails at fewer than {LEAST} symbols, or in fewer than {STRETCHES} stretches, of one half of the text"
+                )
     return {name: values for name, values in labels.items() if name not in left_out}, left_out
 
 
@@ -139,11 +150,16 @@ def _strength(table: pd.DataFrame, suffix: str = "") -> "pd.Series[float]":
     return table["auroc" + suffix].where(table["kind"] == "binary", table["correlation" + suffix])
 
 
+HIGH, MARGIN = 0.95, 0.05
+"""A unit counts as a finding where its AUROC is above `HIGH` and beats the untrained network's best by more than `MARGIN`."""
+
+
 def best_units(table: pd.DataFrame, untrained: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row for each hypothesis: the unit that was chosen on the first half, with its `score` on the second.
 
     `measure` says what the score is: `auroc` (0.5 is chance) or `correlation` (0 is chance). With the table of the
-    untrained network, `untrained` is the score of its own best unit. Sorted by score, binary hypotheses first.
+    untrained network, `untrained` is the score of its own best unit, and `finding` says whether the
+    unit is one by `HIGH` and `MARGIN`. Sorted by score, binary hypotheses first.
     """
     best = table.groupby("hypothesis", sort=False).head(1).copy()
     best["measure"] = np.where(best["kind"] == "binary", "auroc", "correlation")
@@ -152,6 +168,8 @@ def best_units(table: pd.DataFrame, untrained: pd.DataFrame | None = None) -> pd
     if untrained is not None:
         control = untrained.groupby("hypothesis", sort=False).head(1)
         best["untrained"] = best["hypothesis"].map(_strength(control.set_index("hypothesis")))
-        columns.append("untrained")
+        better = best["score"] - best["untrained"] > MARGIN
+        best["finding"] = (best["measure"] == "auroc") & (best["score"] > HIGH) & better
+        columns += ["untrained", "finding"]
     best = best.sort_values(["kind", "score"], ascending=[True, False], kind="stable")
     return best[columns].reset_index(drop=True)

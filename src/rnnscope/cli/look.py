@@ -3,6 +3,7 @@
 import click
 
 from rnnscope.cli.show import print_table, table_options
+from rnnscope.exceptions import CorpusError
 
 
 @click.command()
@@ -22,8 +23,11 @@ def corpora(form: str | None) -> None:
 
     rows = []
     for corpus in named_corpora().values():
-        place = corpus.find() if corpus.files else None
-        found = str(place) if place else "to be downloaded" if corpus.url else "here"
+        try:
+            place = corpus.find() if corpus.files else None
+            found = str(place) if place else "to be downloaded" if corpus.url else "here"
+        except CorpusError as error:  # one damaged file is a row, not the end of the table
+            found = str(error)
         rows.append({"name": corpus.name, "symbols": corpus.symbols, "found": found, "about": corpus.sentence})
     print_table(pd.DataFrame(rows), form)
 

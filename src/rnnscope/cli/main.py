@@ -39,11 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = (["--debug"] if debug else []) + [word for word in given if word != "--debug"]
     try:
         status = rnnscope.main(given, prog_name="rnnscope", standalone_mode=False)
-    except KeyboardInterrupt:
-        _say("stopped; what is done is kept: run the same command again to go on")
-        status = 130
-    except click.exceptions.Abort:
-        _say("stopped; what is done is kept: run the same command again to go on")
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _say(f"stopped; {_going_on(given)}")
         status = 130
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -58,10 +55,25 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except OSError as error:
-        status = _fail(_explain(error), 1, debug)
+        status = _fail(_explain(error, given), 1, debug)
     except MemoryError:
-        status = _fail("the memory of this machine doesn't suffice; take fewer units, a smaller batch or a shorter text", 1, debug)
+        status = _fail(_NO_MEMORY, 1, debug)
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # torch's own MemoryError
+            raise
+        status = _fail(_NO_MEMORY, 1, debug)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+_NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a smaller batch or a shorter text"
+
+
+def _going_on(given: list[str]) -> str:
+    if "study" in given:
+        return "what is done is kept: run the same command again to go on"
+    if "train" in given:
+        return "what is done is kept: run the same command with --resume to go on"
+    return "nothing was changed"
 
 
 def _fail(message: str, status: int, debug: bool) -> int:
@@ -75,10 +87,10 @@ def _say(message: str) -> None:
     click.echo("rnnscope: " + " ".join(message.split()), err=True)
 
 
-def _explain(error: OSError) -> str:
+def _explain(error: OSError, given: list[str]) -> str:
     place = error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left on the device for {place}; free some, then run the same command again to go on"
+        return f"no space left on the device for {place}; free some; {_going_on(given)}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place} can't be written or read ({error.strerror}); expected a place you have the right to use"
     return f"{place}: {error.strerror or error}"

@@ -15,9 +15,11 @@ from rnnscope.progress import Progress
 @click.argument("text", default="python-stdlib")
 @click.option("--out", type=click.Path(path_type=Path), help="The study's folder.  [default: studies/NAME]")
 @architecture_options
-@click.option("--epochs", default=100, show_default=True, help="At most so many passes over the text.")
-@click.option("--updates", default=5_000, show_default=True, help="At most so many updates of the weights.")
-@click.option("--seed", default=0, show_default=True, help="Of the first weights.")
+@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many passes over the text.")
+@click.option(
+    "--updates", type=click.IntRange(min=1), default=5_000, show_default=True, help="At most so many updates of the weights."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first weights.")
 @text_options
 @table_options
 def study(

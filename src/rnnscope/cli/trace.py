@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(["train", "validation", "test", "all"]),
     help="The part of the text.  [default: test of the run's own text, all of another one]",
 )  # fmt: skip
-@click.option("--symbols", "most", type=int, help="Only so many symbols of it.")
+@click.option("--length", "most", type=click.IntRange(min=1), help="Only so many symbols of it.")
 @click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True,
               help="What to do with symbols that the network doesn't know.")  # fmt: skip
 @click.option("--half", is_flag=True, help="Keep half precision; the trace states the largest rounding.")
@@ -66,15 +66,16 @@ def _text_for(run: "Run", text: str | None, split: str | None, unknown: Any) -> 
     own = len(whole) == known["length"] and whole.fingerprint == known["fingerprint"]
     if not own and text is None:
         raise FormatError(f"{source} has changed since {run.path} was trained on it; name the text to record")
+    language = known.get("language") if own else whole.language
     corpus = Corpus.from_text(
-        whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=whole.language
+        whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=language
     )
     return corpus.split(split or ("test" if own else "all"))
 
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--signal", multiple=True, default=("cell",), show_default=True, help="Signals to look among; may be repeated.")
+@click.option("--signal", multiple=True, help="Signals to look among, as glob patterns; may be repeated.  [default: the states]")
 @click.option(
     "--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]"
 )
@@ -99,8 +100,8 @@ def cells(
 
     wanted = hypotheses(hypothesis)
     with progress_bar("score") as progress:
-        table = score(open_trace(trace), wanted, signal, progress=progress)
-        control = score(open_trace(untrained), wanted, signal, progress=progress) if untrained else None
+        table = score(open_trace(trace), wanted, signal or None, progress=progress)
+        control = score(open_trace(untrained), wanted, signal or None, progress=progress) if untrained else None
     print_table(table if every else best_units(table, control), form)
     for name, reason in table.attrs["left_out"].items():
         click.echo(f"not tested: {name} {reason}", err=True)

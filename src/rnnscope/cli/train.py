@@ -14,8 +14,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def architecture_options(command: F) -> F:
     """Adds `--cell`, `--layers`, `--units`."""
-    command = click.option("--units", default=256, show_default=True, help="Units in a layer.")(command)
-    command = click.option("--layers", default=1, show_default=True, help="Layers, one on the other.")(command)
+    command = click.option("--units", type=click.IntRange(min=1), default=256, show_default=True, help="Units in a layer.")(command)
+    command = click.option("--layers", type=click.IntRange(min=1), default=1, show_default=True, help="Layers, one on the other.")(
+        command
+    )
     kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn"])  # as in models.cells, which would import torch
     return click.option("--cell", type=kinds, default="lstm", show_default=True, help="The recurrence.")(command)
 
@@ -34,15 +36,19 @@ def text_options(command: F) -> F:
 @click.argument("text")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run's folder.")
 @architecture_options
-@click.option("--epochs", default=12, show_default=True, help="Passes over the training text.")
-@click.option("--updates", type=int, help="At most so many updates of the weights.")
-@click.option("--batch", default=32, show_default=True, help="Streams side by side.")
-@click.option("--length", default=100, show_default=True, help="Symbols of each stream between two updates.")
+@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True, help="Passes over the training text.")
+@click.option("--updates", type=click.IntRange(min=1), help="At most so many updates of the weights.")
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Streams side by side.")
+@click.option(
+    "--length", type=click.IntRange(min=1), default=100, show_default=True, help="Symbols of each stream between two updates."
+)
 @click.option("--learning-rate", default=1e-2, show_default=True, help="At its highest.")
-@click.option("--chrono", default=100, show_default=True, help="Longest memory that gates begin with; 0 for none.")
+@click.option(
+    "--chrono", type=click.IntRange(min=0), default=100, show_default=True, help="Longest memory that gates begin with; 0 for none."
+)
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
-@click.option("--threads", default=1, show_default=True, help="That torch computes on.")
-@click.option("--seed", default=0, show_default=True, help="Of the first weights.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="That torch computes on.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first weights.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
 @text_options
 def train(
@@ -76,7 +82,7 @@ def train(
 @click.option("--prompt", default="", help="What the text begins with.  [default: a newline]")
 @click.option("--length", default=500, show_default=True, help="Symbols to write.")
 @click.option("--temperature", default=1.0, show_default=True, help="Below 1 is safer, above 1 is wilder, 0 is the most likely.")
-@click.option("--seed", default=0, show_default=True, help="The same seed writes the same text.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed writes the same text.")
 def sample(run: Path, prompt: str, length: int, temperature: float, seed: int) -> None:
     """Let a trained network write.
 

@@ -13,7 +13,9 @@ from rnnscope.corpora.vocabulary import Ids, Symbols, Unknown, Vocabulary
 from rnnscope.exceptions import CorpusError, UsageError
 from rnnscope.files import fingerprint
 
-_LANGUAGES = {".py": "python", ".pyi": "python", ".c": "c", ".h": "c"}
+LANGUAGES = ("python", "c")
+"""Programming languages that hypotheses know."""
+_SUFFIXES = {".py": "python", ".pyi": "python", ".c": "c", ".h": "c"}
 
 
 class Corpus:
@@ -40,6 +42,8 @@ class Corpus:
         part: str | None = None,
         source: str | None = None,
     ) -> None:
+        if language not in (None, *LANGUAGES):
+            raise UsageError(f"no language is called {language!r}; known are: {', '.join(LANGUAGES)}")
         self.name = name
         self.vocabulary = vocabulary
         self.ids = ids
@@ -87,7 +91,10 @@ class Corpus:
         if not text:
             raise CorpusError(f"{name} is empty; expected a text with at least one symbol")
         vocabulary = vocabulary or Vocabulary.of(text)
-        return cls(name, vocabulary, vocabulary.encode(text, unknown), rule=rule, language=language, source=source)
+        ids = vocabulary.encode(text, unknown)
+        if not len(ids):
+            raise CorpusError(f"{name} has no symbol that the vocabulary knows; expected at least one")
+        return cls(name, vocabulary, ids, rule=rule, language=language, source=source)
 
     @classmethod
     def from_file(
@@ -112,7 +119,7 @@ class Corpus:
             vocabulary=vocabulary,
             unknown=unknown,
             rule=rule,
-            language=language or _LANGUAGES.get(Path(path).suffix),
+            language=language or _SUFFIXES.get(Path(path).suffix),
             source=None if str(path) == "-" else str(Path(path).resolve()),
         )
 
@@ -142,6 +149,8 @@ class Corpus:
 
     def head(self, symbols: int) -> "Corpus":
         """The first `symbols` symbols, whole segments first, the last one cut."""
+        if symbols < 1:
+            raise UsageError(f"the head of a text has at least 1 symbol, not {symbols}")
         if symbols >= len(self):
             return self
         stops = np.minimum(self.bounds[1:], symbols)

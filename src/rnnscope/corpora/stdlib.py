@@ -1,7 +1,7 @@
 """The corpus that every machine already has: the running interpreter's own standard library.
 
-It needs no download and is full of structure: comments, strings, brackets, indentation. Two interpreters of the
-same version give the same text; another version gives another one, which a run's fingerprint shows.
+It needs no download and is full of structure: comments, strings, brackets, indentation. Two builds of one
+version give the same text unless a distribution patched the library; a run's fingerprint shows which text it saw.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _KEY = b"rnnscope python-stdlib\0"
 # Not part of the library proper, not installed everywhere, or tables more than programs.
 _LEFT_OUT = {
     "__pycache__", "site-packages", "dist-packages", "lib-dynload", "test", "tests", "idlelib", "turtledemo", "lib2to3",
-    "ensurepip", "distutils", "encodings", "pydoc_data",
+    "ensurepip", "distutils", "encodings", "pydoc_data", "tkinter",
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def files(root: Path) -> list[Path]:
         place = path.relative_to(root)
         if any(part in _LEFT_OUT or part.startswith("config-") for part in place.parts[:-1]):
             continue
-        if place.name.startswith("_sysconfigdata"):  # generated, differs between machines
+        if place.name.startswith("_sysconfigdata") or place.name == "sitecustomize.py":  # differ between machines
             continue
         chosen.append(place)
     return sorted(chosen, key=lambda place: hashlib.sha256(_KEY + place.as_posix().encode()).digest())

@@ -166,7 +166,10 @@ CELLS: dict[str, Cell] = {cell.name: cell for cell in (LSTM(), GRU(), PaperGRU()
 
 def signals(cell: Cell, layer: int, units: int) -> list[Signal]:
     """The signals that a layer of this cell computes, in a fixed order."""
-    return [Signal(f"layer{layer}/{kind}", units, e.text, e.low, e.high, e.gate) for kind, e in cell.equations.items()]
+    return [
+        Signal(f"layer{layer}/{kind}", units, e.text, e.low, e.high, e.gate, kind in cell.states)
+        for kind, e in cell.equations.items()
+    ]
 
 
 def replay(cell: Cell, x: Tensor, states: Named, first: Named, weights: Weights) -> Named:

@@ -27,8 +27,10 @@ def symbols(model: RecurrentLM, prompt: str | bytes, *, length: int, temperature
     """The same, symbol number by symbol number."""
     if length < 0:
         raise UsageError(f"the length of a sample is at least 0, not {length}")
-    if not temperature >= 0:
-        raise UsageError(f"the temperature is at least 0, not {temperature}")
+    if not 0 <= temperature < float("inf"):
+        raise UsageError(f"the temperature is a number of at least 0, not {temperature}")
+    if seed < 0:
+        raise UsageError(f"the seed is at least 0, not {seed}")
     vocabulary = model.vocabulary
     begin = vocabulary.encode(prompt).astype(np.int64)
     if not len(begin):

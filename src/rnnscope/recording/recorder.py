@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import OccupiedError
-from rnnscope.files import claim, clear_partial, replacing
+from rnnscope.files import claim, replacing
 from rnnscope.models import LanguageModel, RecurrentLM
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
@@ -40,7 +40,6 @@ def record(
     claim(into, MARKER, "a trace")
     if (into / MARKER).exists() and not overwrite:
         raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
-    clear_partial(into.parent)
     described = {"name": model.name, "fingerprint": model.fingerprint}
     with computing(), replacing(into) as folder:
         if isinstance(model, RecurrentLM):

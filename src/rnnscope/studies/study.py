@@ -2,7 +2,6 @@
 
 import platform
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rnnscope import __version__
 from rnnscope.analysis import best_units, score
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
-from rnnscope.analysis.saturation import saturation
+from rnnscope.analysis.saturation import COLUMNS, saturation
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
 from rnnscope.files import claim, clear_partial, read_json, write_json, write_text
@@ -30,8 +29,6 @@ from rnnscope.training.trainer import check_trainable
 from rnnscope.views.report import ReportData, write_figures, write_report
 
 MARKER = "study.json"
-SIGNALS = ("*/cell", "*/hidden")
-"""What units are looked for among: the states, which is where a network can keep anything."""
 RECORDED = 131_072
 """Symbols of the test part that are recorded and scored."""
 _SAMPLE = 1_000
@@ -90,7 +87,7 @@ def study(
     folder = Path(into) if into is not None else Path("studies") / (Path(corpus.name).stem.replace(" ", "-") or "text")
     claim(folder, MARKER, "a study")
     _check_same(folder, corpus)
-    clear_partial(folder)
+    clear_partial(folder, below=True)
     work = _Work(folder, corpus, recipe or default_recipe())
     steps = Steps(folder, work.steps())
     work.all_steps = steps
@@ -125,7 +122,7 @@ class _Work:
     def steps(self) -> list[Step]:
         claims = [(h.name, h.sentence, f"{type(h).__module__}:{type(h).__qualname__}") for h in self.hypotheses]
         known = {"version": __version__, "corpus": self.corpus.fingerprint, "language": self.corpus.language}
-        scoring: Any = {"signals": SIGNALS, "claims": claims}
+        scoring: Any = {"claims": claims}
         return [
             Step("train", self.train, ("run/model.safetensors",), {**known, "recipe": self.recipe.to_json()}),
             Step("record", self.record, ("traces/trained", "traces/untrained"), RECORDED, ("train",)),
@@ -139,11 +136,6 @@ class _Work:
     def train(self, progress: Progress) -> None:
         train(self.recipe, self.corpus, self.folder / "run", resume=True, progress=progress)
 
-    @property
-    def signals(self) -> list[str]:
-        known = self.study.run.model(untrained=True).signals
-        return [s.name for s in known if any(fnmatchcase(s.name, pattern) for pattern in SIGNALS)]
-
     def record(self, progress: Progress) -> None:
         text = self.corpus.split("test").head(RECORDED)
         traces = self.folder / "traces"
@@ -151,8 +143,9 @@ class _Work:
             self.study.run.model(), text, traces / "trained", ("layer*/*", "log_prob"),
             dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
         )  # fmt: skip
+        untrained = self.study.run.model(untrained=True)
         record(
-            self.study.run.model(untrained=True), text, traces / "untrained", self.signals,
+            untrained, text, traces / "untrained", [s.name for s in untrained.signals if s.state],
             dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
         )  # fmt: skip
 
@@ -160,7 +153,7 @@ class _Work:
         traces = (self.study.trace, Trace.open(self.folder / "traces" / "untrained"))
         trained, untrained = (
             score(
-                trace, self.hypotheses, self.signals,
+                trace, self.hypotheses,
                 progress=lambda done, total, note="", k=k: progress(done + k * total, 2 * total, note),
             )
             for k, trace in enumerate(traces)
@@ -173,7 +166,7 @@ class _Work:
     def saturation(self, progress: Progress) -> None:
         trace = self.study.trace
         gates = any(s.gate for s in trace.signals)
-        table = saturation(trace) if gates else pd.DataFrame(columns=["signal", "layer", "gate", "unit", "left", "right"])
+        table = saturation(trace) if gates else pd.DataFrame(columns=list(COLUMNS))
         write_table(self.folder / "tables" / "saturation.parquet", table, {"model": trace.model})
 
     def sample(self, progress: Progress) -> None:
@@ -181,7 +174,7 @@ class _Work:
             model = self.study.run.model()
             text = sample(model, length=_SAMPLE, temperature=0.7)
         shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        write_json(self.folder / "sample.json", {"temperature": 0.7, "seed": 0, "text": shown})
+        write_json(self.folder / "sample.json", {"temperature": 0.7, "seed": 0, "symbols": len(text), "text": shown})
 
     def figures(self, progress: Progress) -> None:
         write_figures(self.data(), self.folder / "figures")

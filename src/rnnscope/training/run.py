@@ -12,7 +12,8 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
 from rnnscope.exceptions import FormatError, RecipeError
 from rnnscope.files import fingerprint, read_json, write_json, write_text
-from rnnscope.models import RecurrentLM
+from rnnscope.models import RecurrentLM, fused
+from rnnscope.models.cells import CELLS
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.tensors import read_tensors, write_tensors
@@ -35,10 +36,12 @@ class Run:
         return run
 
     def begin(self, recipe: Recipe, corpus: Corpus) -> None:
-        """Write what is known before the training."""
+        """Write what is known before the training, the marker first, as far as it isn't there."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / "vocabulary.json", corpus.vocabulary.to_json())
-        write_text(self.path / MARKER, tomli_w.dumps(describe(recipe, corpus)))
+        if not (self.path / MARKER).exists():
+            write_text(self.path / MARKER, tomli_w.dumps(describe(recipe, corpus)))
+        if not (self.path / "vocabulary.json").exists():
+            write_json(self.path / "vocabulary.json", corpus.vocabulary.to_json())
 
     @property
     def description(self) -> dict[str, Any]:
@@ -53,6 +56,7 @@ class Run:
     def recipe(self) -> Recipe:
         data = self.description
         data.pop("corpus", None)
+        data.pop("computed", None)
         try:
             return Recipe.from_json(data)
         except (RecipeError, TypeError) as error:
@@ -125,7 +129,15 @@ def describe(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
         "split": corpus.rule.to_json(),
     }
     optional = {"language": corpus.language, "source": corpus.source}
-    return {**recipe.to_json(), "corpus": known | {name: value for name, value in optional.items() if value}}
+    computed = {"precision": "bfloat16" if uses_bfloat16(recipe) else "float32"}
+    return {**recipe.to_json(), "computed": computed, "corpus": known | {name: value for name, value in optional.items() if value}}
+
+
+def uses_bfloat16(recipe: Recipe) -> bool:
+    """Whether the matrix products of a training are in bfloat16 on this machine."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    return fused.covers(CELLS[recipe.architecture.cell]) and fused.has_bfloat16()
 
 
 def load(path: str | Path, *, untrained: bool = False) -> RecurrentLM:

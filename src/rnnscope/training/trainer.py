@@ -17,16 +17,15 @@ from torch.nn.functional import cross_entropy
 
 from rnnscope.corpora import Corpus
 from rnnscope.corpora.batches import Streams
-from rnnscope.exceptions import CorpusError, OccupiedError, TrainingError
+from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError
 from rnnscope.files import claim, clear_partial
-from rnnscope.models import RecurrentLM, fused
 from rnnscope.models.loss import mean_nats
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.recipe import Recipe
-from rnnscope.training.run import MARKER, Run, describe
+from rnnscope.training.run import MARKER, Run, describe, uses_bfloat16
 
 MINIMUM = 1_000
 """Symbols that a text needs at the least: below this no part of it is long enough to learn or to measure anything."""
@@ -44,11 +43,10 @@ def train(recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = Fa
     check_trainable(corpus)
     run = Run(Path(into))
     claim(run.path, MARKER, "a run")
-    clear_partial(run.path)
+    clear_partial(run.path, below=True)
     if (run.path / MARKER).exists():
         _check_same(run, recipe, corpus, resume)
-    else:
-        run.begin(recipe, corpus)
+    run.begin(recipe, corpus)
     with computing(recipe.threads):
         _Training(recipe, corpus, run, progress).go()
     return run
@@ -83,18 +81,25 @@ class _Training:
         self.recipe, self.run, self.progress = recipe, run, progress
         self.validation = corpus.split("validation").head(_VALIDATED)
         self.streams = Streams.of(corpus.split("train"), recipe.batch, recipe.length)
-        self.inputs, self.targets = torch.from_numpy(self.streams.inputs), torch.from_numpy(self.streams.targets)
         self.model = first_model(recipe, corpus.vocabulary)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.99), fused=True)
-        self.state = self.model.initial_state(self.inputs.shape[1])
+        self.state = self.model.initial_state(self.streams.inputs.shape[1])
         self.position = Position()
         self.history: list[dict[str, Any]] = []
         full = recipe.epochs * self.streams.columns
         self.updates = min(full, recipe.updates or full)
-        self.reduced = uses_bfloat16(recipe, self.model)
+        self.epochs = math.ceil(self.updates / self.streams.columns)
+        self.reduced = uses_bfloat16(recipe)
         if run.checkpoint.exists():
             self.state, self.position = load_checkpoint(run.checkpoint, self.model, self.optimiser)
             self.history = run.history[: self.position.epoch]
+            if len(self.history) < self.position.epoch:
+                path, have = run.path / "history.jsonl", len(self.history)
+                raise FormatError(f"{path} has {have} entries; the checkpoint expects {self.position.epoch}; restore it")
+        elif (run.path / "model.safetensors").exists():
+            raise FormatError(
+                f"{run.checkpoint} is missing; expected a checkpoint beside the weights; restore it, or train elsewhere"
+            )
         self.started = self.saved = time.monotonic()
 
     def go(self) -> None:
@@ -115,8 +120,7 @@ class _Training:
 
     def update(self) -> None:
         place = self.position
-        part = slice(place.column * self.streams.length, (place.column + 1) * self.streams.length)
-        inputs, targets = self.inputs[part], self.targets[part]
+        inputs, targets = (torch.from_numpy(part) for part in self.streams.column(place.column))
         if place.column == 0:
             self.state = self.model.initial_state(inputs.shape[1])
         for group in self.optimiser.param_groups:
@@ -127,11 +131,10 @@ class _Training:
         loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
         nats = loss.item()
-        if not math.isfinite(nats):
-            kept = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "nothing was kept yet"
-            raise TrainingError(f"the loss became {nats} at update {place.update:,}; {kept}; train with a lower learning rate")
+        self.check("loss", nats)
+        self.check("gradient", norm.item())
         self.optimiser.step()
         place.update += 1
         place.column += 1
@@ -139,12 +142,20 @@ class _Training:
         place.loss_symbols += inputs.numel()
         self.progress(
             self.symbols(), self.symbols(self.updates),
-            f"epoch {place.epoch + 1}/{self.recipe.epochs}, {place.loss_sum / place.loss_symbols:.3f} nats",
+            f"epoch {place.epoch + 1}/{self.epochs}, {place.loss_sum / place.loss_symbols:.3f} nats",
         )  # fmt: skip
+
+    def check(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            kept = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "nothing was kept yet"
+            raise TrainingError(
+                f"the {what} became {value} at update {self.position.update:,}; {kept}; train with a lower learning rate"
+            )
 
     def end_epoch(self) -> None:
         place = self.position
         validation = mean_nats(self.model, self.validation)
+        self.check("validation loss", validation)
         self.history.append(
             {
                 "epoch": place.epoch + 1,
@@ -178,12 +189,5 @@ class _Training:
     def symbols(self, updates: int | None = None) -> int:
         """Symbols learned from after so many updates, so far by default."""
         epochs, columns = divmod(self.position.update if updates is None else updates, self.streams.columns)
-        partial = min(columns * self.streams.length, len(self.inputs))
-        return epochs * self.streams.symbols + partial * self.inputs.shape[1]
-
-
-def uses_bfloat16(recipe: Recipe, model: RecurrentLM) -> bool:
-    """Whether the matrix products of this training are in bfloat16."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bfloat16"
-    return fused.covers(model.stack[0].cell) and fused.has_bfloat16()
+        steps, batch = self.streams.inputs.shape
+        return int(batch * (epochs * steps + min(columns * self.streams.length, steps)))

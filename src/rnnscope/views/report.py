@@ -14,16 +14,15 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.analysis.hypotheses.base import Hypothesis, label
+from rnnscope.analysis.scoring import HIGH, MARGIN
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
 from rnnscope.traces import Trace
 from rnnscope.views import figures
 from rnnscope.views.palette import BLUE, RED
-from rnnscope.views.stretch import Stretch, stretch
+from rnnscope.views.stretch import LENGTH, Stretch, stretch
 
-HIGH, MARGIN = 0.95, 0.05
-"""The report says that a unit keeps track of something where its AUROC is above `HIGH` and beats the control by `MARGIN`."""
 _PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
 
@@ -44,16 +43,21 @@ class ReportData:
     machine: str
 
 
-def stretches(data: ReportData) -> list[tuple[dict[str, Any], Stretch]]:
-    """For each tested hypothesis its row of the table of units, and a stretch of text coloured by that unit."""
-    rows: Any = data.units.to_dict("records")
-    return [(row, stretch(data.trace, row["signal"], row["unit"], data.hypotheses[row["hypothesis"]])) for row in rows]
+def stretches(data: ReportData, rows: list[dict[str, Any]], length: int = LENGTH) -> list[Stretch]:
+    """For each row of the table of units a stretch of text coloured by that unit."""
+    chosen = [data.hypotheses[row["hypothesis"]] for row in rows]
+    labels = label(chosen, data.trace.corpus)
+    return [
+        stretch(data.trace, row["signal"], row["unit"], labels[h.name], binary=h.kind == "binary", length=length)
+        for row, h in zip(rows, chosen, strict=True)
+    ]
 
 
 def describe(data: ReportData) -> dict[str, Any]:
     """The report as plain data."""
     cards = []
-    for row, shown in stretches(data):
+    rows: Any = data.units.to_dict("records")
+    for row, shown in zip(rows, stretches(data, rows), strict=True):
         hypothesis = data.hypotheses[row["hypothesis"]]
         chance = 0.5 if row["measure"] == "auroc" else 0.0
         cards.append(
@@ -65,7 +69,7 @@ def describe(data: ReportData) -> dict[str, Any]:
                 "control_bar": _share(row["untrained"], chance),
                 "colour": "blue" if row["polarity"] > 0 else "red",
                 "high": row["measure"] == "auroc" and row["score"] > HIGH,
-                "found": _found(row),
+                "found": row["finding"],
                 "source": shown.to_json(),
             }
         )
@@ -127,29 +131,18 @@ def write_report(data: ReportData) -> str:
 def write_figures(data: ReportData, folder: Path) -> None:
     """`units.png` and `units.svg` (text coloured by the units that training gained most), `learning.svg`, `saturation.svg`."""
     shown = data.units[data.units["measure"] == "auroc"]
-    shown = shown.assign(found=[_found(row) for row in shown.to_dict("records")], gain=shown["score"] - shown["untrained"])
-    shown = shown.sort_values(["found", "gain"], ascending=False)
+    shown = shown.assign(gain=shown["score"] - shown["untrained"]).sort_values(["finding", "gain"], ascending=False)
     rows = []
-    for row in shown.head(_PICTURED).to_dict("records"):
-        hypothesis = data.hypotheses[row["hypothesis"]]
+    best: Any = shown.head(_PICTURED).to_dict("records")
+    for row, piece in zip(best, stretches(data, best, _PICTURE), strict=True):
         score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   untrained {row['untrained']:.3f}"
-        rows.append(
-            (
-                hypothesis.sentence.removeprefix("whether "),
-                score,
-                stretch(data.trace, row["signal"], row["unit"], hypothesis, length=_PICTURE),
-            )
-        )
+        rows.append((data.hypotheses[row["hypothesis"]].sentence.removeprefix("whether "), score, piece))
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", figures.to_png(picture))
     write_text(folder / "units.svg", figures.to_svg(picture))
     write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
     if len(data.saturation):
         write_text(folder / "saturation.svg", figures.saturation_scatter(data.saturation))
-
-
-def _found(row: Any) -> bool:
-    return bool(row["measure"] == "auroc" and row["score"] > HIGH and row["score"] - row["untrained"] > MARGIN)
 
 
 def _share(score: float, chance: float) -> float:

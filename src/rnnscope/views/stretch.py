@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
@@ -37,16 +36,17 @@ class Stretch:
         }
 
 
-def stretch(trace: Trace, signal: str, unit: int, hypothesis: Hypothesis, *, length: int = LENGTH) -> Stretch:
+def stretch(
+    trace: Trace, signal: str, unit: int, labels: NDArray[np.float32], *, binary: bool = True, length: int = LENGTH
+) -> Stretch:
     """A stretch from the half of the text that scores are reported on, coloured by a unit.
 
     It is chosen by the labels alone, never by how well the unit does: the one with most to see of the claim.
     """
-    labels = label([hypothesis], trace.corpus)[hypothesis.name]
-    start, stop = _choose(trace, labels, hypothesis.kind == "binary", length)
+    start, stop = _choose(trace, labels, binary, length)
     values = trace[signal][start:stop, unit]
     [described] = [s for s in trace.signals if s.name == signal]
-    marks = labels[start:stop] > 0 if hypothesis.kind == "binary" else None
+    marks = labels[start:stop] > 0 if binary else None
     return Stretch(start, glyphs(trace.corpus.to_str(start, stop), trace.corpus.vocabulary.kind), shade(values, described), marks)
 
 

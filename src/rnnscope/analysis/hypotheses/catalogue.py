@@ -20,7 +20,12 @@ def hypotheses(names: str | Iterable[str] = "*") -> list[Hypothesis]:
     """
     known: dict[str, Hypothesis] = {}
     for name, kind in plugins(GROUP).items():
-        hypothesis = kind()
+        try:
+            hypothesis = kind()
+        except TypeError as error:
+            raise FormatError(
+                f"the plug-in {name!r} of {GROUP} can't be made ({error}); expected a class without arguments"
+            ) from error
         if not isinstance(hypothesis, Hypothesis) or hypothesis.name != name:
             raise FormatError(f"the plug-in {name!r} of {GROUP} is no hypothesis of that name; expected a subclass of Hypothesis")
         known[name] = hypothesis

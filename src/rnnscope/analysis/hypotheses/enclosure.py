@@ -28,7 +28,7 @@ def strings(passage: Passage) -> list[tuple[int, int, str]]:
     spans, opened = [], []
     for start, stop, kind in passage.spans(STRINGS):
         if kind == "whole":
-            prefix = 1 if passage.text[start] in "LuU" else 0
+            prefix = len(passage.text[start:stop].split('"')[0].split("'")[0])  # L, u8 …
             spans.append((start + prefix, stop - 1, passage.text[start + prefix]))
         elif kind == "open":
             opened.append((stop - 1, passage.text[start:stop].lstrip("rRbBuUfFtT")))

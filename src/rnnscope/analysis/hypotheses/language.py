@@ -24,7 +24,8 @@ class Tree:
     def captures(self, query: str) -> list[tuple[int, int, str]]:
         """What a query captures, as (first byte, byte after the last, name of the capture), in the order of the text."""
         found = ts.QueryCursor(_query(self.language, query)).captures(self.root)
-        return sorted((node.start_byte, node.end_byte, name) for name, nodes in found.items() for node in nodes)
+        spans = [(node.start_byte, node.end_byte, name) for name, nodes in found.items() for node in nodes]
+        return sorted(span for span in spans if span[0] < span[1])  # an empty one is not in the text: the grammar missed it
 
     def broken(self) -> int:
         """Bytes that the grammar could make nothing of."""
@@ -45,7 +46,7 @@ def parse(text: bytes, language: str) -> Tree:
 def language_of(corpus: Corpus) -> str | None:
     """The corpus's own language if it says so; else the one whose grammar leaves at most a tenth of a sample broken."""
     if corpus.language:
-        return corpus.language if corpus.language in _GRAMMARS else None
+        return corpus.language
     start, stop = next(corpus.spans())
     text = corpus.to_str(start, min(stop, start + _SAMPLE))
     if len(text) < _LEAST or not any(mark in text for mark in "(;=#"):

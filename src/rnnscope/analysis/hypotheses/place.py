@@ -37,7 +37,10 @@ class BeforeNewline(Hypothesis):
     family = "place"
 
     def label(self, passage: Passage) -> Labels:
-        return np.append(passage.newline[1:].astype(float), np.nan)
+        begins = passage.newline.copy()  # a carriage return and a line feed are one line end, which begins with the first
+        pair = (passage.points[:-1] == 13) & (passage.points[1:] == 10)
+        begins[1:][pair], begins[:-1][pair] = False, True
+        return np.append(begins[1:].astype(float), np.nan)
 
 
 class Newline(Hypothesis):
