@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 import rnnscope as rs
+from rnnscope import files
 from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
 
 COMMANDS = ["study", "train", "sample", "record", "cells", "saturation", "corpora", "hypotheses"]
 
 
-def run(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def command(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "rnnscope", *map(str, arguments)],
         input=given,
@@ -63,24 +64,26 @@ def test_help_answers_without_torch_and_with_an_example() -> None:
 
 
 def test_version() -> None:
-    assert run("--version").stdout.strip() == f"rnnscope, version {rs.__version__}"
+    assert command("--version").stdout.strip() == f"rnnscope, version {rs.__version__}"
 
 
 def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small.py").write_text(text)
     folder = tmp_path / "run"
-    done = run("train", tmp_path / "small.py", "--out", folder, "--units", 12, "--layers", 2, "--epochs", 2, "--batch", 4)
+    done = command("train", tmp_path / "small.py", "--out", folder, "--units", 12, "--layers", 2, "--epochs", 2, "--batch", 4)
     assert done.returncode == 0, done.stderr
     assert "nats per symbol on the validation part" in done.stdout
     assert done.stderr == ""  # silent: no terminal
 
-    once, again, other = (run("sample", folder, "--prompt", "def ", "--length", 50, "--seed", seed).stdout for seed in (1, 1, 2))
+    once, again, other = (
+        command("sample", folder, "--prompt", "def ", "--length", 50, "--seed", seed).stdout for seed in (1, 1, 2)
+    )
     assert once == again != other
     assert once.startswith("def ")
     assert len(once) == 4 + 50 + 1
 
     for out, more in (("trained", []), ("untrained", ["--untrained"])):
-        done = run("record", folder, "--out", tmp_path / out, "--split", "all", *more)
+        done = command("record", folder, "--out", tmp_path / out, "--split", "all", *more)
         assert done.returncode == 0, done.stderr
     best = rows(capsys, "cells", tmp_path / "trained", "--hypothesis", "newline", "--untrained", tmp_path / "untrained")
     assert [set(row) for row in best] == [
@@ -91,7 +94,7 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     assert len(every) % 12 == 0
     gates = rows(capsys, "saturation", tmp_path / "trained")
     assert len(gates) == 2 * 3 * 12
-    csv = run("saturation", tmp_path / "trained", "--csv").stdout.splitlines()
+    csv = command("saturation", tmp_path / "trained", "--csv").stdout.splitlines()
     assert csv[0] == "signal,layer,gate,unit,left,right"
     assert len(csv) == 73
 
@@ -103,7 +106,7 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     status, error = fails(capsys, "record", folder, tmp_path / "odd.txt", "--out", tmp_path / "odd")
     assert (status, "symbol '€' at position 8" in error) == (1, True)
     for unknown, symbols in (("skip", 12), ("replace", 13)):
-        done = run("record", folder, tmp_path / "odd.txt", "--out", tmp_path / unknown, "--unknown", unknown)
+        done = command("record", folder, tmp_path / "odd.txt", "--out", tmp_path / unknown, "--unknown", unknown)
         assert f"at {symbols} symbols" in done.stdout, done.stderr
 
     status, error = fails(capsys, "sample", folder, "--prompt", "naïve")
@@ -158,16 +161,19 @@ def test_bad_input_is_one_clear_line(
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "secret"
     path.write_text("x" * 2000)
-    path.chmod(0)
+
+    def refuse(self: Path) -> bytes:  # root reads every file, so its mode would not do
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     assert "can't be read: Permission denied" in fails(capsys, "study", path)[1]
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(
-    run: rs.Run, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "small.txt"
     path.write_text(text)
@@ -182,26 +188,45 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
     assert [p.name for p in (tmp_path / "run").iterdir()] == []
 
 
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_last_checkpoint(
+    corpus: rs.Corpus, recipe: rs.Recipe, run: rs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush, writes = files._flush, [0]
+
+    def filling(path: Path) -> None:
+        writes[0] += 1
+        if writes[0] > 5:  # recipe, vocabulary, weights, history, checkpoint of the first epoch
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        flush(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_flush", filling)
+        with pytest.raises(OSError, match="No space"):
+            rs.train(recipe, corpus, tmp_path / "run")
+    resumed = rs.train(recipe, corpus, tmp_path / "run", resume=True)
+    assert (resumed.path / "model.safetensors").read_bytes() == (run.path / "model.safetensors").read_bytes()
+
+
 def test_debug_shows_a_traceback() -> None:
-    done = run("cells", "/nowhere", "--debug")
+    done = command("cells", "/nowhere", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("rnnscope: ")
 
 
 def test_a_text_from_standard_input(text: str, tmp_path: Path) -> None:
-    done = run("train", "-", "--out", tmp_path / "run", "--units", 4, "--epochs", 1, given=text.encode())
+    done = command("train", "-", "--out", tmp_path / "run", "--units", 4, "--epochs", 1, given=text.encode())
     assert done.returncode == 0, done.stderr
-    error = run("record", tmp_path / "run", "--out", tmp_path / "t").stderr
+    error = command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
     assert "was trained on a text that was not a file; name the text" in error
 
 
 def test_a_text_that_changed_is_not_recorded_in_silence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "small.txt"
     path.write_text(text)
-    assert run("train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1).returncode == 0
+    assert command("train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1).returncode == 0
     path.write_text(text[:-1] + "#")
-    assert "has changed since" in run("record", tmp_path / "run", "--out", tmp_path / "t").stderr
+    assert "has changed since" in command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
 
 
 def test_control_c_stops_within_two_seconds_and_can_be_resumed(text: str, tmp_path: Path) -> None:
