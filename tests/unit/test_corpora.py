@@ -129,7 +129,11 @@ def test_head_keeps_whole_segments() -> None:
     head = corpus.split("train").head(8)
     assert head.text() == "abcdef" + "mn"
     assert head.segments == 2
-    assert corpus.vocabulary.values[head.following[1]] == ord("o")
+    assert [corpus.vocabulary.values[k] for k in head.following] == [ord("g"), ord("o")]
+    assert head.origins.tolist() == [0, 12]
+    test = corpus.split("test").head(4)
+    assert test.origins.tolist() == [9, 21]
+    assert test.whole is corpus.ids
 
 
 def test_streams_carry_on_from_column_to_column() -> None:

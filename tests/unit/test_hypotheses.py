@@ -114,6 +114,17 @@ def test_a_segment_knows_nothing_of_what_came_before() -> None:
     assert labels.tolist() == [1, 2, 3, 4]
 
 
+def test_syntax_is_that_of_the_whole_text() -> None:
+    text = 'a = """one ( two\nthree ) four"""; b = (5)\n' * 4
+    corpus = rs.Corpus.from_text(text, language="python", rule=rs.StreamSplit(0.4, 0.3, 3, 5))
+    part = corpus.split("test").head(20)  # begins inside strings and behind brackets
+    for name in ("triple_quotes", "round_brackets", "number"):
+        known = label(rs.hypotheses(name), corpus)[name]
+        found = label(rs.hypotheses(name), part)[name]
+        for (start, stop), origin in zip(part.spans(), part.origins, strict=True):
+            np.testing.assert_array_equal(found[start:stop], known[origin : origin + stop - start])
+
+
 def test_the_language_is_found_out(corpus: rs.Corpus) -> None:
     assert language_of(rs.Corpus.from_text(corpus.to_str())) == "python"
     c = "#include <a.h>\n" + "static int f(int a)\n{\n\tif (a > 1)\n\t\treturn g(a); /* no */\n\treturn 0;\n}\n" * 10

@@ -24,8 +24,9 @@ class Corpus:
     `ids` has shape (symbols,). `bounds` has shape (segments + 1,): segment k is `ids[bounds[k]:bounds[k + 1]]`; a
     model's state starts anew at each. `origins` has shape (segments,): where each segment began in the whole text.
     `following` has shape (segments,): the symbol that came after the segment in the whole text, or -1.
-    `language` names a programming language if the text is in one that is known here (`python`, `c`).
-    `source` is what `corpora.find` finds it by again: an absolute path or the name of a known corpus.
+    `language` names a programming language if the text is in one that is known here (`python`, `c`). `source` is what
+    `corpora.find` finds it by again: an absolute path or the name of a known corpus. `whole` holds the symbols of the
+    whole text that a part was cut from; None where this is the whole.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Corpus:
         language: str | None = None,
         part: str | None = None,
         source: str | None = None,
+        whole: Ids | None = None,
     ) -> None:
         if language not in (None, *LANGUAGES):
             raise UsageError(f"no language is called {language!r}; known are: {', '.join(LANGUAGES)}")
@@ -54,6 +56,7 @@ class Corpus:
         self.language = language
         self.part = part
         self.source = source
+        self.whole = whole
 
     @classmethod
     def from_text(
@@ -154,25 +157,28 @@ class Corpus:
         if symbols >= len(self):
             return self
         stops = np.minimum(self.bounds[1:], symbols)
-        spans = np.stack([self.bounds[:-1], stops], axis=1)
-        return self._cut(spans[spans[:, 0] < spans[:, 1]], self.part)
+        kept = self.bounds[:-1] < stops
+        return self._cut(np.stack([self.bounds[:-1], stops], axis=1)[kept], self.part, self.origins[kept])
 
-    def _cut(self, spans: NDArray[np.int64], part: str | None) -> "Corpus":
+    def _cut(self, spans: NDArray[np.int64], part: str | None, origins: NDArray[np.int64] | None = None) -> "Corpus":
         if not (spans[:, 1] > spans[:, 0]).all():
             raise CorpusError(f"{self.name} has {len(self):,} symbols, too few for a {part} part; give a longer text")
         pieces = [self.ids[start:stop] for start, stop in spans]
-        after = [int(self.ids[stop]) if stop < len(self) else -1 for _, stop in spans]
+        whole = self.ids if self.whole is None else self.whole
+        origins = spans[:, 0] if origins is None else origins
+        ends = origins + spans[:, 1] - spans[:, 0]
         return Corpus(
             self.name,
             self.vocabulary,
             pieces[0] if len(pieces) == 1 else np.concatenate(pieces),
             bounds=np.concatenate([[0], np.cumsum(spans[:, 1] - spans[:, 0])]).astype(np.int64),
-            origins=spans[:, 0],
-            following=np.array(after, np.int64),
+            origins=origins,
+            following=np.array([int(whole[end]) if end < len(whole) else -1 for end in ends], np.int64),
             rule=self.rule,
             language=self.language,
             part=part,
             source=self.source,
+            whole=whole,
         )
 
     def text(self, start: int = 0, stop: int | None = None) -> str | bytes:

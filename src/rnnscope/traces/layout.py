@@ -7,6 +7,7 @@ A trace is a Zarr v3 group that xarray opens as it is. The group's arrays, each 
     symbol              (time,)         the symbol's number at each position
     bound               (edge,)         segment k covers positions bound[k] to bound[k + 1]
     origin, following   (segment,)      where the segment began in the whole text; the symbol that came after it, or −1
+    text                (text,)         the whole text that the segments were cut from, by which they are labelled
 
 The attribute `rnnscope` holds the format's version, the model's and the corpus's names and fingerprints, the
 vocabulary, and each signal with its equation and range. Chunks are cut both ways, since people read a stretch of

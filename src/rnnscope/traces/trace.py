@@ -75,7 +75,7 @@ class Trace:
                 f"{path} has trace format {attributes.get('format')}, expected {FORMAT}; open it with the rnnscope that wrote it"
             )
         trace = cls(path, group, attributes)
-        for name in ("symbol", "bound", "origin", "following", *(variable(s.name) for s in trace.signals)):
+        for name in ("symbol", "bound", "origin", "following", "text", *(variable(s.name) for s in trace.signals)):
             array = trace._array(name)
             if array.nchunks_initialized != array.nchunks:
                 have = f"{array.nchunks_initialized} of its {array.nchunks} chunks"
@@ -126,6 +126,7 @@ class Trace:
             following=self._whole("following"),
             language=self._corpus["language"],
             part=self._corpus["part"],
+            whole=self._whole("text"),
         )
         if corpus.fingerprint != self._corpus["fingerprint"]:
             raise FormatError(f"{self.path / 'symbol'} is not the text that was recorded; record it anew")

@@ -40,6 +40,7 @@ class TraceWriter:
             ("bound", corpus.bounds, "edge"),
             ("origin", corpus.origins, "segment"),
             ("following", corpus.following, "segment"),
+            ("text", corpus.ids if corpus.whole is None else corpus.whole, "text"),
         ):
             self.group.create_array(
                 name, data=values, dimension_names=[dimension], compressors=[Crc32cCodec()], config=_EVERY_CHUNK

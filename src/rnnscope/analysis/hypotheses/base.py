@@ -19,7 +19,7 @@ class Hypothesis(ABC):
 
     `sentence` finishes "the unit keeps track of whether / of how …" for a reader. `kind` says what a label is:
     `binary` is 0 or 1, `graded` a number whose order counts. `languages` lists the programming languages that the
-    claim is about; empty means any text.
+    claim is about; empty means any text. `context` says that in program text the claim follows from all that stands before.
     """
 
     name: ClassVar[str]
@@ -27,6 +27,7 @@ class Hypothesis(ABC):
     family: ClassVar[str]
     kind: ClassVar[Literal["binary", "graded"]] = "binary"
     languages: ClassVar[tuple[str, ...]] = ()
+    context: ClassVar[bool] = False
 
     @abstractmethod
     def label(self, passage: Passage) -> Labels:
@@ -40,15 +41,26 @@ class Hypothesis(ABC):
 
 
 def label(hypotheses: Sequence[Hypothesis], corpus: Corpus) -> dict[str, NDArray[np.float32]]:
-    """Labels of a whole corpus, each of shape (symbols,), for the hypotheses that apply to its language.
+    """Labels of a corpus, each of shape (symbols,), for the hypotheses that apply to its language.
 
-    Every segment is a passage of its own: like the network, a label knows nothing of what came before it.
+    Every segment is a passage of its own: like the network, a label knows nothing of what came before it. Only where a
+    claim follows from the syntax of a program, the passage is the whole text that the segments were cut from: what
+    begins inside a string is a string.
     """
     language = language_of(corpus)
     chosen = [h for h in hypotheses if h.applies_to(language)]
     labels = {h.name: np.empty(len(corpus), np.float32) for h in chosen}
+    latin = corpus.vocabulary.kind == "bytes"
+    deep = [h for h in chosen if h.context and language and corpus.whole is not None]
+    if deep:
+        passage = Passage(corpus.vocabulary.to_str(corpus.whole), language, latin=latin)
+        for hypothesis in deep:
+            known = hypothesis.label(passage)
+            for (start, stop), origin in zip(corpus.spans(), corpus.origins, strict=True):
+                labels[hypothesis.name][start:stop] = known[origin : origin + stop - start]
     for start, stop in corpus.spans():
-        passage = Passage(corpus.to_str(start, stop), language, latin=corpus.vocabulary.kind == "bytes")
+        passage = Passage(corpus.to_str(start, stop), language, latin=latin)
         for hypothesis in chosen:
-            labels[hypothesis.name][start:stop] = hypothesis.label(passage)
+            if hypothesis not in deep:
+                labels[hypothesis.name][start:stop] = hypothesis.label(passage)
     return labels

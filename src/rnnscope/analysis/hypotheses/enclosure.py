@@ -46,6 +46,7 @@ def paragraphs(passage: Passage) -> list[tuple[int, int]]:
 
 class _Quotes(Hypothesis):
     family = "enclosure"
+    context = True
     mark: str
 
     def label(self, passage: Passage) -> Labels:
@@ -103,6 +104,7 @@ def _running(change: NDArray[np.int64]) -> NDArray[np.int64]:
 
 class _Brackets(Hypothesis):
     family = "enclosure"
+    context = True
     pair: str
 
     def label(self, passage: Passage) -> Labels:
@@ -131,6 +133,7 @@ class BracketDepth(Hypothesis):
     name = "bracket_depth"
     sentence = "how many brackets of any kind are open"
     family = "enclosure"
+    context = True
     kind = "graded"
 
     def label(self, passage: Passage) -> Labels:

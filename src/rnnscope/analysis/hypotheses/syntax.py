@@ -11,6 +11,7 @@ class _Node(Hypothesis):
     """Inside any node that a query captures, from its first symbol to its last."""
 
     family = "syntax"
+    context = True
     query: dict[str, str]
     lines = True  # whether it can go on over the end of a line
 
@@ -30,6 +31,7 @@ class String(Hypothesis):
     name = "string"
     sentence = "whether we are in a string of any kind"
     family = "syntax"
+    context = True
     languages = ("python", "c")
 
     def label(self, passage: Passage) -> Labels:
@@ -40,6 +42,7 @@ class TripleQuotes(Hypothesis):
     name = "triple_quotes"
     sentence = "whether we are in a string with triple quotes, mostly documentation"
     family = "syntax"
+    context = True
     languages = ("python",)
 
     def label(self, passage: Passage) -> Labels:
@@ -50,6 +53,7 @@ class Text(Hypothesis):
     name = "text"
     sentence = "whether we are in a comment or a string and not in code"
     family = "syntax"
+    context = True
     languages = ("python", "c")
 
     def label(self, passage: Passage) -> Labels:
