@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
-from rnnscope.exceptions import FormatError
+from rnnscope.exceptions import FormatError, UsageError
 
 if TYPE_CHECKING:
     from rnnscope.corpora import Corpus
@@ -99,6 +99,8 @@ def cells(
     from rnnscope.traces import open_trace
 
     wanted = hypotheses(hypothesis)
+    if untrained and open_trace(untrained).corpus.fingerprint != open_trace(trace).corpus.fingerprint:
+        raise UsageError(f"{untrained} is of another text than {trace}; record the untrained network on the same text")
     with progress_bar("score") as progress:
         table = score(open_trace(trace), wanted, signal or None, progress=progress)
         control = score(open_trace(untrained), wanted, signal or None, progress=progress) if untrained else None

@@ -1,5 +1,6 @@
 """`Corpus`: a text as symbols, and its parts."""
 
+import os
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -115,15 +116,17 @@ class Corpus:
         Characters are those of UTF-8. Raises `CorpusError` for a file that is missing, unreadable, a folder or empty.
         """
         data = sys.stdin.buffer.read() if str(path) == "-" else _read(Path(path))
+        name = "standard input" if str(path) == "-" else os.fsencode(Path(path).name).decode(errors="replace")
+        place = str(Path(path).resolve())
         return cls.from_text(
             data,
-            name="standard input" if str(path) == "-" else Path(path).name,
+            name=name,
             symbols=symbols,
             vocabulary=vocabulary,
             unknown=unknown,
             rule=rule,
             language=language or _SUFFIXES.get(Path(path).suffix),
-            source=None if str(path) == "-" else str(Path(path).resolve()),
+            source=place if str(path) != "-" and place.isprintable() else None,
         )
 
     def __len__(self) -> int:

@@ -66,13 +66,13 @@ class Steps:
             if done:
                 continue
             before, started = self._known(step.name).get("seconds", 0.0), time.monotonic()
-            finished = False
             try:
                 step.work(progress)
-                finished = True
-            finally:
-                spent = round(before + time.monotonic() - started, 3)
-                write_json(
-                    self.record(step.name),
-                    {"fingerprint": self._prints[step.name], "finished": finished, "seconds": spent},
-                )
+            except KeyboardInterrupt:  # to be gone on with; a refusal, on the other hand, leaves no trace
+                self._write(step, before + time.monotonic() - started, finished=False)
+                raise
+            self._write(step, before + time.monotonic() - started, finished=True)
+
+    def _write(self, step: Step, seconds: float, *, finished: bool) -> None:
+        known = {"fingerprint": self._prints[step.name], "finished": finished, "seconds": round(seconds, 3)}
+        write_json(self.record(step.name), known)

@@ -84,7 +84,7 @@ def study(
     """
     corpus = text if isinstance(text, Corpus) else find(str(text), symbols=symbols, language=language)
     check_trainable(corpus)
-    folder = Path(into) if into is not None else Path("studies") / (Path(corpus.name).stem.replace(" ", "-") or "text")
+    folder = Path(into) if into is not None else Path("studies") / (Path(corpus.name).stem.replace(" ", "-").strip(".") or "text")
     claim(folder, MARKER, "a study")
     _check_same(folder, corpus)
     clear_partial(folder, below=True)
@@ -100,7 +100,7 @@ def _check_same(folder: Path, corpus: Corpus) -> None:
     path = folder / MARKER
     if path.exists():
         old = read_json(path, "the description of a study")
-        if old != known:
+        if old.get("fingerprint") != corpus.fingerprint:
             raise OccupiedError(
                 f"{folder} holds a study of another text ({old.get('corpus')}, {old.get('fingerprint')}); "
                 "choose another folder with --out"
@@ -126,10 +126,22 @@ class _Work:
         return [
             Step("train", self.train, ("run/model.safetensors",), {**known, "recipe": self.recipe.to_json()}),
             Step("record", self.record, ("traces/trained", "traces/untrained"), RECORDED, ("train",)),
-            Step("score", self.score, ("tables/units.parquet", "tables/scores.parquet"), scoring, ("record",)),
+            Step(
+                "score",
+                self.score,
+                ("tables/units.parquet", "tables/scores.parquet", "tables/untrained.parquet"),
+                scoring,
+                ("record",),
+            ),
             Step("saturation", self.saturation, ("tables/saturation.parquet",), None, ("record",)),
             Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
-            Step("figures", self.figures, ("figures/units.png",), None, ("score", "saturation")),
+            Step(
+                "figures",
+                self.figures,
+                ("figures/units.png", "figures/units.svg", "figures/learning.svg"),
+                None,
+                ("score", "saturation"),
+            ),
             Step("report", self.report, ("report.html",), None, ("figures", "sample")),
         ]
 

@@ -50,8 +50,10 @@ class Recipe:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise RecipeError(f"{name} is a whole number of at least {least}, not {value!r}")
-        if 0 < self.chrono < 3:
-            raise RecipeError(f"chrono is 0 or at least 3 symbols, not {self.chrono}")
+        if 0 < self.chrono < 3 or self.chrono > 10**6:
+            raise RecipeError(f"chrono is 0 or from 3 to 1,000,000 symbols, not {self.chrono}")
+        if self.seed >= 2**32 or self.threads > 1024:
+            raise RecipeError(f"a seed is below 2**32 and there are at most 1,024 threads, not {self.seed} and {self.threads}")
         for name in ("learning_rate", "gradient_norm"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):

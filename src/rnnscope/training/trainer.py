@@ -105,6 +105,7 @@ class _Training:
     def go(self) -> None:
         place = self.position
         if place.finished:
+            self.run.model()  # says so if a file was lost or altered since
             return
         try:
             while place.update < self.updates:

@@ -21,7 +21,7 @@ from rnnscope.files import write_bytes, write_text
 from rnnscope.traces import Trace
 from rnnscope.views import figures
 from rnnscope.views.palette import BLUE, RED
-from rnnscope.views.stretch import LENGTH, Stretch, stretch
+from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
 
 _PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
@@ -98,7 +98,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "curve": figures.learning_curve(history),
         "saturation": [figures.saturation_scatter(part) for _, part in data.saturation.groupby("gate", sort=False)],
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
-        "sample": data.sample,
+        "sample": {**data.sample, "text": glyphs(data.sample["text"], "characters")},
         "recipe": recipe,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in data.seconds.items()],
         "total": sum(data.seconds.values()),
