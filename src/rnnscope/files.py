@@ -78,11 +78,14 @@ def write_json(path: Path, data: Any) -> None:
 def read_json(path: Path, what: str) -> Any:
     """Parse a JSON file of ours. Raises `FormatError` naming the file and `what` was expected in it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FormatError(f"{path} is missing; expected {what}") from None
     except ValueError as error:
         raise FormatError(f"{path} is damaged ({error}); expected {what}; restore it or make it anew") from error
+    if not isinstance(data, dict):
+        raise FormatError(f"{path} is damaged (it holds no JSON object); expected {what}; restore it or make it anew")
+    return data
 
 
 def claim(folder: Path, marker: str, what: str) -> None:

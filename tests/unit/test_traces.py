@@ -87,6 +87,10 @@ def test_damage_is_named(trace: rs.Trace, tmp_path: Path) -> None:
     shutil.rmtree(copy / "symbol")
     with pytest.raises(FormatError, match="symbol has 0 of its 1 chunks"):
         rs.open_trace(copy)
+    for content in ("[]", "{}", '{"zarr_format": 3, "node_type": "group", "attributes": {"rnnscope": 3}}'):
+        (copy / "zarr.json").write_text(content)
+        with pytest.raises(FormatError, match=r"zarr\.json is damaged"):
+            rs.open_trace(copy)
     with pytest.raises(FormatError, match="is not a trace"):
         rs.open_trace(tmp_path)
 

@@ -117,6 +117,8 @@ def test_short_texts_are_trained_on(symbols: int, text: str, tmp_path: Path) -> 
         ("vocabulary.json", lambda b: b.replace(b" 97,", b""), "vocabulary.json was altered since the training"),
         ("recipe.toml", lambda b: b.replace(b"units = 12", b"units = 13"), "recipe.toml was altered since the training"),
         ("recipe.toml", lambda b: b[:30], "recipe.toml"),
+        ("recipe.toml", lambda b: b"", "recipe.toml is damaged"),
+        ("vocabulary.json", lambda b: b"[]", "vocabulary.json is damaged"),
     ],
 )
 def test_damage_is_named(file: str, damage, message: str, run: rs.Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -125,6 +127,14 @@ def test_damage_is_named(file: str, damage, message: str, run: rs.Run, tmp_path:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(FormatError, match=message):
         rs.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", ["{}\n{}\n", "[]\n", "{"])
+def test_a_damaged_history_is_named(content: str, run: rs.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / "history.jsonl").write_text(content)
+    with pytest.raises(FormatError, match=r"history\.jsonl is damaged"):
+        _ = rs.Run(tmp_path / "run").history
 
 
 def test_a_damaged_checkpoint_is_named(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path) -> None:

@@ -68,12 +68,11 @@ class Trace:
         try:
             group = zarr.open_group(path, mode="r", zarr_format=3)
             attributes: Any = group.attrs["rnnscope"]
-        except (KeyError, ValueError, OSError) as error:
+            format_ = attributes.get("format")
+        except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
             raise FormatError(f"{path / MARKER} is damaged or not of a trace ({error}); record it anew") from error
-        if attributes.get("format") != FORMAT:
-            raise FormatError(
-                f"{path} has trace format {attributes.get('format')}, expected {FORMAT}; open it with the rnnscope that wrote it"
-            )
+        if format_ != FORMAT:
+            raise FormatError(f"{path} has trace format {format_}, expected {FORMAT}; open it with the rnnscope that wrote it")
         trace = cls(path, group, attributes)
         for name in ("symbol", "bound", "origin", "following", "text", *(variable(s.name) for s in trace.signals)):
             array = trace._array(name)

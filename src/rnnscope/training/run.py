@@ -48,9 +48,12 @@ class Run:
         """The contents of `recipe.toml`: the recipe's fields, and a table `corpus`."""
         path = self.path / MARKER
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FormatError(f"{path} is damaged ({error}); expected a recipe in TOML; restore it") from error
+        if not isinstance(data.get("corpus"), dict):
+            raise FormatError(f"{path} is damaged (it has no table 'corpus'); expected a recipe in TOML; restore it")
+        return data
 
     @property
     def recipe(self) -> Recipe:
@@ -88,9 +91,12 @@ class Run:
         if not path.exists():
             return []
         try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        except ValueError as error:
-            raise FormatError(f"{path} is damaged ({error}); expected one JSON object a line") from error
+            history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            history.sort(key=lambda entry: float(entry["epoch"]))
+            [float(entry["validation_nats"]) for entry in history]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(f"{path} is damaged ({error!r}); expected one JSON object a line, one for each epoch") from error
+        return history
 
     def write_history(self, history: list[dict[str, Any]]) -> None:
         write_text(self.path / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
