@@ -104,6 +104,18 @@ def test_a_study_killed_in_every_step_goes_on_to_the_same_result(source: Path, w
     assert not list(out.rglob(".rnnscope-partial-*"))
 
 
+@pytest.mark.parametrize("lost", ["tables/units.parquet", "figures/learning.svg", "report.html"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_was_lost_or_cut_is_made_again(lost: str, cut: bool, source: Path, whole: Path) -> None:
+    before = (whole / lost).read_bytes()
+    if cut:
+        (whole / lost).write_bytes(before[:100])
+    else:
+        (whole / lost).unlink()
+    rs.study(source, whole, recipe=default_recipe(rs.Architecture("lstm", 2, 16), updates=150))
+    assert len((whole / lost).read_bytes()) == pytest.approx(len(before), abs=20)  # times in the report may be longer or shorter
+
+
 def test_a_study_of_another_text_is_refused(whole: Path, corpus: rs.Corpus) -> None:
     with pytest.raises(OccupiedError, match="holds a study of another text"):
         rs.study(corpus, whole)

@@ -51,8 +51,15 @@ class Steps:
         return {name: known["seconds"] for name, known in done.items() if known.get("finished")}
 
     def is_done(self, step: Step) -> bool:
+        """Whether it has finished, and its outputs are there, each as long as it was then."""
         known = self._known(step.name)
-        return bool(known.get("finished")) and all((self.folder / output).exists() for output in step.outputs)
+        sizes = self._sizes(step)
+        return bool(known.get("finished")) and len(sizes) == len(step.outputs) and known.get("outputs") == sizes
+
+    def _sizes(self, step: Step) -> dict[str, int | None]:
+        """Bytes of each output that is there; None for a folder, which looks after its own."""
+        places = {output: self.folder / output for output in step.outputs}
+        return {name: place.stat().st_size if place.is_file() else None for name, place in places.items() if place.exists()}
 
     def _known(self, name: str) -> dict[str, Any]:
         path = self.record(name)
@@ -75,4 +82,4 @@ class Steps:
 
     def _write(self, step: Step, seconds: float, *, finished: bool) -> None:
         known = {"fingerprint": self._prints[step.name], "finished": finished, "seconds": round(seconds, 3)}
-        write_json(self.record(step.name), known)
+        write_json(self.record(step.name), known | {"outputs": self._sizes(step)})

@@ -206,6 +206,7 @@ class _Work:
             hypotheses={h.name: h for h in self.hypotheses},
             left_out=dict(self.study.units.attrs["left_out"]),
             sample=read_json(sample_path, "a sample") if sample_path.exists() else {},
-            seconds=self.all_steps.seconds(),
+            # The page can't know how long it takes itself, also where it is made again.
+            seconds={name: seconds for name, seconds in self.all_steps.seconds().items() if name != "report"},
             machine=f"{platform.machine()}, Python {platform.python_version()}, rnnscope {__version__}",
         )
