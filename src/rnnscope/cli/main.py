@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
         status = rnnscope.main(given, prog_name="rnnscope", standalone_mode=False)
     except (KeyboardInterrupt, click.exceptions.Abort):
         _say(f"stopped; {_going_on(given)}")
-        status = 130
+        sys.stdout.flush()
+        os._exit(130)  # at once: taking torch down in good order can take seconds, and nothing is left to be written
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         status = 2
