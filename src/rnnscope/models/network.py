@@ -200,7 +200,7 @@ class RecurrentLM(nn.Module):
         """Replay a text step by step through the readable equations; the largest difference for each signal.
 
         Differences are relative where a value is above 1 in size, absolute below. Both run on their own states in
-        float32, so that rounding grows along the text: 1e-6 to 1e-5 is usual, wrong equations give 1e-2 and more.
+        float32, so that rounding grows along the text: 1e-6 to 1e-5 is usual, wrong equations differ far more.
 
         Raises `VerificationError` naming the worst signal if a difference is above `tolerance`.
         """
