@@ -30,6 +30,8 @@ _PUBLIC = {
     "load": "rnnscope.training",
     "named_corpora": "rnnscope.corpora",
     "open_trace": "rnnscope.traces",
+    "recipe": "rnnscope.training",
+    "recipes": "rnnscope.training",
     "record": "rnnscope.recording",
     "sample": "rnnscope.models.sampling",
     "saturation": "rnnscope.analysis.saturation",
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     from rnnscope.training import Recipe as Recipe
     from rnnscope.training import Run as Run
     from rnnscope.training import load as load
+    from rnnscope.training import recipe as recipe
+    from rnnscope.training import recipes as recipes
     from rnnscope.training import train as train
 
 

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from rnnscope.exceptions import FormatError, OccupiedError
 
 _PARTIAL = ".rnnscope-partial-"
+_LOCK = ".rnnscope-lock"
 
 
 @contextmanager
@@ -39,6 +42,9 @@ def replacing(path: Path) -> Iterator[Path]:
                 old.rename(path)
             raise
         _flush_folder(path.parent)
+    except OSError as error:
+        error.filename = str(path)  # what the user knows, not the temporary name
+        raise
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -94,7 +100,7 @@ def claim(folder: Path, marker: str, what: str) -> None:
     A folder is free when it doesn't exist or is empty, and ours when it holds the file or folder `marker`.
     """
     if folder.is_dir():
-        held = sorted(p.name for p in folder.iterdir() if not p.name.startswith(_PARTIAL))
+        held = sorted(p.name for p in folder.iterdir() if not p.name.startswith((_PARTIAL, _LOCK)))
         if held and marker not in held:
             raise OccupiedError(
                 f"{folder} holds something else ({', '.join(held[:3])}{' …' if len(held) > 3 else ''}); "
@@ -104,6 +110,29 @@ def claim(folder: Path, marker: str, what: str) -> None:
         raise OccupiedError(f"{folder} is a file; expected a folder for {what}; choose another name")
     else:
         folder.mkdir(parents=True)
+
+
+@contextmanager
+def locked(folder: Path, what: str, *, wanted: bool = True) -> Iterator[None]:
+    """Keep other processes that ask for the same from working in `folder`, which exists; with `wanted` off, do nothing.
+
+    The lock goes with the process, however that ends. Raises `OccupiedError` where another process has it.
+    """
+    if not wanted:
+        yield
+        return
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OccupiedError(
+            f"{what} goes on in {folder} already, in another process; wait for it, or choose another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 def fingerprint(*parts: Any) -> str:

@@ -14,7 +14,7 @@ from rnnscope.progress import Progress
 @click.command()
 @click.argument("text", default="python-stdlib")
 @click.option("--out", type=click.Path(path_type=Path), help="The study's folder.  [default: studies/NAME]")
-@architecture_options
+@architecture_options(cell="lstm", layers=1, units=256)
 @click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many passes over the text.")
 @click.option(
     "--updates", type=click.IntRange(min=1), default=5_000, show_default=True, help="At most so many updates of the weights."

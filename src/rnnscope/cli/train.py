@@ -1,7 +1,7 @@
 """`rnnscope train` and `rnnscope sample`."""
 
+import tomllib
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,14 +12,22 @@ from rnnscope.cli.show import progress_bar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def architecture_options(command: F) -> F:
-    """Adds `--cell`, `--layers`, `--units`."""
-    command = click.option("--units", type=click.IntRange(min=1), default=256, show_default=True, help="Units in a layer.")(command)
-    command = click.option("--layers", type=click.IntRange(min=1), default=1, show_default=True, help="Layers, one on the other.")(
-        command
-    )
+def architecture_options(**defaults: Any) -> Callable[[F], F]:
+    """Adds `--cell`, `--layers`, `--units`, with their defaults, or without where a recipe has them."""
     kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn"])  # as in models.cells, which would import torch
-    return click.option("--cell", type=kinds, default="lstm", show_default=True, help="The recurrence.")(command)
+    count = click.IntRange(min=1)
+
+    def add(command: F) -> F:
+        for name, kind, words in (
+            ("units", count, "Units in a layer."),
+            ("layers", count, "Layers, one on the other."),
+            ("cell", kinds, "The recurrence."),
+        ):
+            default = defaults.get(name)
+            command = click.option(f"--{name}", type=kind, default=default, show_default=name in defaults, help=words)(command)
+        return command
+
+    return add
 
 
 def text_options(command: F) -> F:
@@ -35,46 +43,62 @@ def text_options(command: F) -> F:
 @click.command()
 @click.argument("text")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run's folder.")
-@architecture_options
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True, help="Passes over the training text.")
+@click.option(
+    "--recipe", "named", default="default", show_default=True,
+    help="'default', 'karpathy2015' (the paper's protocol), or a TOML file. The options below change it.",
+)  # fmt: skip
+@architecture_options()
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training text.")
 @click.option("--updates", type=click.IntRange(min=1), help="At most so many updates of the weights.")
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Streams side by side.")
-@click.option(
-    "--length", type=click.IntRange(min=1), default=100, show_default=True, help="Symbols of each stream between two updates."
-)
-@click.option("--learning-rate", default=1e-2, show_default=True, help="At its highest.")
-@click.option(
-    "--chrono", type=click.IntRange(min=0), default=100, show_default=True, help="Longest memory that gates begin with; 0 for none."
-)
-@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="That torch computes on.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first weights.")
+@click.option("--batch", type=click.IntRange(min=1), help="Streams side by side.")
+@click.option("--length", type=click.IntRange(min=1), help="Symbols of each stream between two updates.")
+@click.option("--learning-rate", type=float, help="At its highest.")
+@click.option("--chrono", type=click.IntRange(min=0), help="Longest memory that gates begin with; 0 for none.")
+@click.option("--dropout", type=float, help="Share of what a layer hands on that is set to 0.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the matrix products.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
+@click.option("--threads", type=click.IntRange(min=1), help="That torch computes on.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of dropout.")
+@click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="Any other field of the recipe, the value as in TOML.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
 @text_options
 def train(
-    text: str, out: Path, cell: str, layers: int, units: int, symbols: str | None, language: str | None, resume: bool, **rest: Any
+    text: str, out: Path, named: str, more: tuple[str, ...], symbols: str | None, language: str | None, resume: bool, **given: Any
 ) -> None:
     """Train a network on a text.
 
     TEXT is a file, '-' for standard input, or the name of a known corpus. The folder gets the weights that did best
-    on the validation part, the recipe, the history and a checkpoint.
+    on the validation part, the recipe, the history and a checkpoint. Started by 'torchrun --nproc-per-node 2 -m
+    rnnscope train …', the processes share the streams of a batch.
 
     \b
     Example:
       rnnscope train book.txt --out runs/book --cell gru --layers 2 --units 128 --epochs 20
+      rnnscope train warpeace --out runs/wp --recipe karpathy2015 --units 64
     """
     from rnnscope.corpora import find
-    from rnnscope.models import Architecture
-    from rnnscope.training import Recipe
+    from rnnscope.training import find_recipe
     from rnnscope.training import train as run_training
 
-    known = {field.name for field in fields(Recipe)}
-    recipe = Recipe(architecture=Architecture(cell, layers, units), **{k: v for k, v in rest.items() if k in known})
+    changes = {name: value for name, value in given.items() if value is not None}
+    inner = {name: changes.pop(name) for name in ("cell", "layers", "units") if name in changes}
+    recipe = find_recipe(named).changed(changes | {"architecture": inner} | dict(_setting(each) for each in more))
     corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
     with progress_bar("train") as progress:
         run = run_training(recipe, corpus, out, resume=resume, progress=progress)
     best = min(run.history, key=lambda entry: entry["validation_nats"])
     click.echo(f"{out}: {best['validation_nats']:.4f} nats per symbol on the validation part, after epoch {best['epoch']}")
+
+
+def _setting(words: str) -> tuple[str, Any]:
+    name, equals, value = words.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals:
+        raise click.BadParameter(f"{words!r} has no '='; expected FIELD=VALUE, for example patience=5.", param_hint="--set")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value.strip()  # a word without quotes
 
 
 @click.command()

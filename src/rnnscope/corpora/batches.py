@@ -13,9 +13,9 @@ from rnnscope.corpora.corpus import Corpus
 class Streams:
     """A corpus viewed as `batch` contiguous streams, each cut in columns of `length` symbols.
 
-    The segments are joined as they lie. `inputs` and `targets` have shape (steps, batch), the targets being one
-    symbol ahead; the last symbol of the last stream is followed by the first of the text, as in char-rnn, if
-    nothing else is left. A last column may be shorter.
+    The segments are joined as they lie. `inputs` and `targets` have shape (steps, batch), a target being the symbol
+    that really came next, also after the end of a segment; where nobody knows, after the end of the text, it is the
+    first of the text, as in char-rnn. A last column may be shorter.
     """
 
     inputs: NDArray[np.int64]
@@ -26,9 +26,10 @@ class Streams:
     def of(cls, corpus: Corpus, batch: int, length: int) -> "Streams":
         batch, length = shape_for(len(corpus), batch, length)
         steps = len(corpus) // batch
-        flat = np.concatenate([corpus.ids, corpus.ids[:1]]).astype(np.int64)
-        inputs = flat[: batch * steps].reshape(batch, steps).T
-        targets = flat[1 : batch * steps + 1].reshape(batch, steps).T
+        after = corpus.next_ids()
+        after[after < 0] = corpus.ids[0]
+        inputs = corpus.ids[: batch * steps].astype(np.int64).reshape(batch, steps).T
+        targets = after[: batch * steps].reshape(batch, steps).T
         return cls(np.ascontiguousarray(inputs), np.ascontiguousarray(targets), length)
 
     @property

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -152,6 +153,14 @@ class Corpus:
         if self.part or self.segments != 1:
             raise UsageError(f"{self!r} is a part already; split the whole corpus")
         return self._cut(self.rule.spans(part, len(self)), part)
+
+    def ruled(self, rule: SplitRule) -> "Corpus":
+        """The same text, to be split by another rule."""
+        if self.part or self.segments != 1:
+            raise UsageError(f"{self!r} is a part already; give the whole corpus another rule")
+        changed = copy(self)
+        changed.rule = rule
+        return changed
 
     def head(self, symbols: int) -> "Corpus":
         """The first `symbols` symbols, whole segments first, the last one cut."""

@@ -45,7 +45,9 @@ def _dense(ids: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
     return embedding(ids, weights.input.T), weights._replace(input=identity)
 
 
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX), so that it pays."""
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether it multiplies bfloat16 in hardware (a processor by AVX-512 BF16 or AMX), so that it pays."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,6 +1,6 @@
 """`RecurrentLM`: a stack of recurrent layers over one-hot symbols, as a torch module and as a `LanguageModel`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,11 +106,17 @@ class RecurrentLM(nn.Module):
     def initial_state(self, batch: int) -> State:
         return [{name: self.readout.weight.new_zeros(batch, layer.units) for name in layer.cell.states} for layer in self.stack]
 
-    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Logits (time, batch, symbols) and the states after, from symbol numbers (time, batch)."""
+    def forward(
+        self, ids: Tensor, state: State | None = None, *, between: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        """Logits (time, batch, symbols) and the states after, from symbol numbers (time, batch).
+
+        `between` is applied to what each layer hands on, to the next one or to the softmax: the place of dropout.
+        """
         x, last = ids, []
         for layer, first in zip(self.stack, state or self.initial_state(ids.shape[1]), strict=True):
             x, after = layer(x, first)
+            x = between(x) if between else x
             last.append(after)
         return self.readout(x), last
 
@@ -220,7 +226,7 @@ class RecurrentLM(nn.Module):
         return worst
 
     def parameter_count(self) -> int:
-        return sum(p.numel() for p in self.parameters())
+        return self.architecture.parameters(len(self.vocabulary))
 
 
 def _numpy(value: Tensor) -> NDArray[Any]:

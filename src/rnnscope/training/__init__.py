@@ -4,8 +4,8 @@ A `Recipe` holds every choice; `train` follows it and writes a `Run`, a folder t
 the history and what a resume needs; `load` brings the network back.
 """
 
-from rnnscope.training.recipe import Recipe
+from rnnscope.training.recipe import Recipe, find_recipe, recipe, recipes
 from rnnscope.training.run import Run, load
 from rnnscope.training.trainer import train
 
-__all__ = ["Recipe", "Run", "load", "train"]
+__all__ = ["Recipe", "Run", "find_recipe", "load", "recipe", "recipes", "train"]

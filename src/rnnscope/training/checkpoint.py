@@ -16,7 +16,7 @@ from rnnscope.training.tensors import read_tensors, write_tensors
 
 @dataclass
 class Position:
-    """Where a training is: the next thing it does is column `column` of epoch `epoch`."""
+    """Where a training is: the next thing it does is column `column` of epoch `epoch`, of `planned` updates in all."""
 
     epoch: int = 0
     column: int = 0
@@ -25,6 +25,7 @@ class Position:
     loss_symbols: int = 0
     best: float = float("inf")
     seconds: float = 0.0
+    planned: int = 0
     finished: bool = False
 
 

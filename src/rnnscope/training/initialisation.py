@@ -5,9 +5,10 @@ from torch import Tensor
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.models import RecurrentLM
+from rnnscope.models.network import Layer
 from rnnscope.training.recipe import Recipe
 
-# Which block of rows keeps (+) or overwrites (−) the state, by cell; see the order of rows in `models.cells`.
+# Which block of rows keeps (+) or overwrites (−) the state, by cell, the forget gate first; rows as in `models.cells`.
 _KEEPS = {"lstm": {1: +1, 0: -1}, "gru": {1: +1}, "gru-paper": {1: -1}}
 
 
@@ -16,19 +17,32 @@ def first_model(recipe: Recipe, vocabulary: Vocabulary) -> RecurrentLM:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = RecurrentLM(recipe.architecture, vocabulary)
-        if recipe.chrono:
-            _chrono(model, recipe.chrono)
+        if recipe.initial_range:
+            for parameter in model.parameters():
+                torch.nn.init.uniform_(parameter, -recipe.initial_range, recipe.initial_range)
+        for layer in model.stack:
+            if recipe.chrono:
+                _chrono(layer, recipe.chrono)
+            if recipe.forget_bias:
+                _remember(layer, recipe.forget_bias)
     return model
 
 
 @torch.no_grad()
-def _chrono(model: RecurrentLM, span: int) -> None:
+def _remember(layer: Layer, bias: float) -> None:
+    """Raise the bias of the gate that keeps the state. Source: Jozefowicz, Zaremba & Sutskever 2015."""
+    blocks = layer.bias_ih.view(layer.cell.blocks, layer.units)
+    for block, sign in list(_KEEPS.get(layer.cell.name, {}).items())[:1]:
+        blocks[block] += sign * bias
+
+
+@torch.no_grad()
+def _chrono(layer: Layer, span: int) -> None:
     """Gate biases for memories of 1 to `span` symbols. Source: Tallec & Ollivier 2018, section 2."""
-    for layer in model.stack:
-        signs = _KEEPS.get(layer.cell.name, {})
-        if not signs:
-            continue
-        bias: Tensor = torch.empty(layer.units).uniform_(1, span - 1).log()
-        blocks = layer.bias_ih.view(layer.cell.blocks, layer.units)
-        for block, sign in signs.items():
-            blocks[block] = sign * bias
+    signs = _KEEPS.get(layer.cell.name, {})
+    if not signs:
+        return
+    bias: Tensor = torch.empty(layer.units).uniform_(1, span - 1).log()
+    blocks = layer.bias_ih.view(layer.cell.blocks, layer.units)
+    for block, sign in signs.items():
+        blocks[block] = sign * bias

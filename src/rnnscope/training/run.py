@@ -15,6 +15,7 @@ from rnnscope.files import fingerprint, read_json, write_json, write_text
 from rnnscope.models import RecurrentLM, fused
 from rnnscope.models.cells import CELLS
 from rnnscope.training.initialisation import first_model
+from rnnscope.training.processes import chosen_device
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.tensors import read_tensors, write_tensors
 
@@ -135,7 +136,7 @@ def describe(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
         "split": corpus.rule.to_json(),
     }
     optional = {"language": corpus.language, "source": corpus.source}
-    computed = {"precision": "bfloat16" if uses_bfloat16(recipe) else "float32"}
+    computed = {"precision": "bfloat16" if uses_bfloat16(recipe) else "float32", "device": chosen_device(recipe.device).type}
     return {**recipe.to_json(), "computed": computed, "corpus": known | {name: value for name, value in optional.items() if value}}
 
 
@@ -143,7 +144,7 @@ def uses_bfloat16(recipe: Recipe) -> bool:
     """Whether the matrix products of a training are in bfloat16 on this machine."""
     if recipe.precision != "auto":
         return recipe.precision == "bfloat16"
-    return fused.covers(CELLS[recipe.architecture.cell]) and fused.has_bfloat16()
+    return fused.covers(CELLS[recipe.architecture.cell]) and fused.has_bfloat16(chosen_device(recipe.device))
 
 
 def load(path: str | Path, *, untrained: bool = False) -> RecurrentLM:

@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
-from rnnscope.corpora import Corpus
+from rnnscope.corpora import Corpus, StreamSplit
 from rnnscope.corpora.batches import Streams
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError
-from rnnscope.files import claim, clear_partial
+from rnnscope.files import claim, clear_partial, locked
 from rnnscope.models.loss import mean_nats
+from rnnscope.models.network import State
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from rnnscope.training.dropout import Dropout
+from rnnscope.training.failures import explained, kept
 from rnnscope.training.initialisation import first_model
+from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for
+from rnnscope.training.processes import Group, chosen_device, joined
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.run import MARKER, Run, describe, uses_bfloat16
 
@@ -31,24 +35,28 @@ MINIMUM = 1_000
 """Symbols that a text needs at the least: below this no part of it is long enough to learn or to measure anything."""
 _VALIDATED = 500_000  # symbols of the validation part that are read after every epoch, at the most
 _CHECKPOINT_SECONDS = 10.0
+_UNSEEN = 50  # updates that a GPU may do before their losses are looked at; a look waits for it
 
 
 def train(recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = False, progress: Progress = silent) -> Run:
     """Train a network on the `train` part of a corpus and write it to the folder `into`.
 
     With `resume`, an unfinished run in that folder with the same recipe and the same text goes on where it stopped,
-    and a finished one is returned as it is. Raises `CorpusError` for a text that is too short or has one symbol only,
-    `OccupiedError` for a folder that holds something else, `TrainingError` if the loss is no longer a number.
+    and a finished one is returned as it is. Under `torchrun` the processes share the streams of a batch.
+
+    Raises `CorpusError` for a text that is too short or has one symbol only, `OccupiedError` for a folder that holds
+    something else or that another process trains into, `TrainingError` if the loss is no longer a number or the disk,
+    the folder or the memory fails; it names the last good checkpoint.
     """
     check_trainable(corpus)
+    corpus = divided(corpus, recipe)
     run = Run(Path(into))
-    claim(run.path, MARKER, "a run")
-    clear_partial(run.path, below=True)
-    if (run.path / MARKER).exists():
-        _check_same(run, recipe, corpus, resume)
-    run.begin(recipe, corpus)
-    with computing(recipe.threads):
-        _Training(recipe, corpus, run, progress).go()
+    device = chosen_device(recipe.device)
+    with explained(run), joined(device) as group:
+        group.once(lambda: claim(run.path, MARKER, "a run"))
+        with locked(run.path, "a training", wanted=group.first), computing(recipe.threads):
+            group.once(lambda: _prepare(run, recipe, corpus, resume))
+            _Training(recipe, corpus, run, progress, group, device).go()
     return run
 
 
@@ -61,6 +69,20 @@ def check_trainable(corpus: Corpus) -> None:
         raise CorpusError(
             f"{corpus.name} repeats a single symbol; there is nothing to learn in it; expected at least 2 distinct ones"
         )
+
+
+def divided(corpus: Corpus, recipe: Recipe) -> Corpus:
+    """The corpus, to be split as the recipe says."""
+    if recipe.split == "corpus" or isinstance(corpus.rule, StreamSplit):
+        return corpus
+    return corpus.ruled(StreamSplit(batch=recipe.batch, length=recipe.length))
+
+
+def _prepare(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
+    clear_partial(run.path, below=True)
+    if (run.path / MARKER).exists():
+        _check_same(run, recipe, corpus, resume)
+    run.begin(recipe, corpus)
 
 
 def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
@@ -77,30 +99,42 @@ def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
 
 
 class _Training:
-    def __init__(self, recipe: Recipe, corpus: Corpus, run: Run, progress: Progress) -> None:
-        self.recipe, self.run, self.progress = recipe, run, progress
+    def __init__(self, recipe: Recipe, corpus: Corpus, run: Run, progress: Progress, group: Group, device: torch.device) -> None:
+        self.recipe, self.run, self.progress, self.group, self.device = recipe, run, progress, group, device
         self.validation = corpus.split("validation").head(_VALIDATED)
         self.streams = Streams.of(corpus.split("train"), recipe.batch, recipe.length)
-        self.model = first_model(recipe, corpus.vocabulary)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=0.0, betas=(0.9, 0.99), fused=True)
-        self.state = self.model.initial_state(self.streams.inputs.shape[1])
-        self.position = Position()
-        self.history: list[dict[str, Any]] = []
+        self.steps, self.batch = self.streams.inputs.shape
+        self.share = group.share(self.batch)
+        self.inputs, self.targets = (
+            torch.from_numpy(part[:, self.share]).to(device) for part in (self.streams.inputs, self.streams.targets)
+        )
+        self.model = first_model(recipe, corpus.vocabulary).to(device)
+        self.weights = list(self.model.parameters())
+        self.optimiser = optimiser_for(recipe, self.model)
+        self.dropout = Dropout(recipe.dropout, recipe.seed, self.batch, self.share, device) if recipe.dropout else None
+        self.state = self.model.initial_state(self.inputs.shape[1])
+        self.unseen = torch.zeros(3, dtype=torch.float64, device=device)  # nats, symbols, norms since the last look
         full = recipe.epochs * self.streams.columns
         self.updates = min(full, recipe.updates or full)
         self.epochs = math.ceil(self.updates / self.streams.columns)
+        self.position = Position(planned=self.updates)
+        self.history: list[dict[str, Any]] = []
         self.reduced = uses_bfloat16(recipe)
         if run.checkpoint.exists():
-            self.state, self.position = load_checkpoint(run.checkpoint, self.model, self.optimiser)
-            self.history = run.history[: self.position.epoch]
-            if len(self.history) < self.position.epoch:
-                path, have = run.path / "history.jsonl", len(self.history)
-                raise FormatError(f"{path} has {have} entries; the checkpoint expects {self.position.epoch}; restore it")
+            self.go_on()
         elif (run.path / "model.safetensors").exists():
             raise FormatError(
                 f"{run.checkpoint} is missing; expected a checkpoint beside the weights; restore it, or train elsewhere"
             )
         self.started = self.saved = time.monotonic()
+
+    def go_on(self) -> None:
+        state, self.position = load_checkpoint(self.run.checkpoint, self.model, self.optimiser)
+        self.state = [{name: value[self.share].to(self.device) for name, value in layer.items()} for layer in state]
+        self.history = self.run.history[: self.position.epoch]
+        if len(self.history) < self.position.epoch:
+            path, have = self.run.path / "history.jsonl", len(self.history)
+            raise FormatError(f"{path} has {have} entries; the checkpoint expects {self.position.epoch}; restore it")
 
     def go(self) -> None:
         place = self.position
@@ -108,54 +142,72 @@ class _Training:
             self.run.model()  # says so if a file was lost or altered since
             return
         try:
-            while place.update < self.updates:
-                self.update()
+            while place.update < self.updates and not self.out_of_patience():
+                due = self.update()
                 if place.column == self.streams.columns or place.update == self.updates:
                     self.end_epoch()
-                if time.monotonic() - self.saved > _CHECKPOINT_SECONDS:
+                elif due:
                     self.save()
         finally:
             self.progress(self.symbols(), self.symbols(self.updates))
         place.finished = True
         self.save()
 
-    def update(self) -> None:
+    def update(self) -> bool:
+        """One update of the weights. Returns whether a checkpoint is due."""
         place = self.position
-        inputs, targets = (torch.from_numpy(part) for part in self.streams.column(place.column))
+        part = slice(place.column * self.streams.length, (place.column + 1) * self.streams.length)
+        inputs, targets = self.inputs[part], self.targets[part]
         if place.column == 0:
             self.state = self.model.initial_state(inputs.shape[1])
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.reduced):
-            logits, state = self.model(inputs, self.state)
-        self.state = [{name: value.detach().float() for name, value in layer.items()} for layer in state]
-        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        if self.dropout:
+            self.dropout.begin(place.update)
+        for options in self.optimiser.param_groups:
+            options["lr"] = self.learning_rate()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
+            logits, state = self.model(inputs, self.state, between=self.dropout)
+        self.state = _detached(state)
+        nats = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
+        symbols = len(inputs) * self.batch
         self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
-        nats = loss.item()
-        self.check("loss", nats)
-        self.check("gradient", norm.item())
+        torch.autograd.backward(nats / symbols)
+        nats = nats.detach()
+        # Whether to save is the first process's to say, by its clock.
+        due = nats.new_tensor(float(self.group.first and time.monotonic() - self.saved > _CHECKPOINT_SECONDS))
+        self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
+        norm = bound_gradients(self.recipe, self.weights)
+        self.unseen += torch.stack([nats, nats.new_tensor(symbols), norm]).double()
+        looking = self.device.type == "cpu" or place.update % _UNSEEN == 0
+        if looking:
+            self.look()
         self.optimiser.step()
         place.update += 1
         place.column += 1
-        place.loss_sum += nats * inputs.numel()
-        place.loss_symbols += inputs.numel()
-        self.progress(
-            self.symbols(), self.symbols(self.updates),
-            f"epoch {place.epoch + 1}/{self.epochs}, {place.loss_sum / place.loss_symbols:.3f} nats",
-        )  # fmt: skip
+        return looking and bool(due)
+
+    def look(self) -> None:
+        """Read what was learned since the last look. Nothing is saved before it was looked at."""
+        place = self.position
+        nats, symbols, norm = self.unseen.tolist()
+        self.unseen.zero_()
+        self.check("loss", nats)
+        self.check("gradient", norm)
+        place.loss_sum += nats
+        place.loss_symbols += int(symbols)
+        if place.loss_symbols:
+            note = f"epoch {place.epoch + 1}/{self.epochs}, {place.loss_sum / place.loss_symbols:.3f} nats"
+            self.progress(self.symbols(), self.symbols(self.updates), note)
 
     def check(self, what: str, value: float) -> None:
         if not math.isfinite(value):
-            kept = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "nothing was kept yet"
             raise TrainingError(
-                f"the {what} became {value} at update {self.position.update:,}; {kept}; train with a lower learning rate"
+                f"the {what} became {value} at update {self.position.update:,}; {kept(self.run)}; train with a lower learning rate"
             )
 
     def end_epoch(self) -> None:
+        self.look()
         place = self.position
-        validation = mean_nats(self.model, self.validation)
+        validation = self.group.once(lambda: mean_nats(self.model, self.validation))
         self.check("validation loss", validation)
         self.history.append(
             {
@@ -170,25 +222,43 @@ class _Training:
         )
         if validation < place.best:
             place.best = validation
-            self.run.write_model(self.model)
-        self.run.write_history(self.history)
+            self.group.once(lambda: self.run.write_model(self.model))
+        self.group.once(lambda: self.run.write_history(self.history))
         place.epoch, place.column, place.loss_sum, place.loss_symbols = place.epoch + 1, 0, 0.0, 0
         self.save()
 
+    def out_of_patience(self) -> bool:
+        """Whether the validation loss has not become better for as many epochs as the recipe waits."""
+        losses = [entry["validation_nats"] for entry in self.history]
+        return bool(self.recipe.patience) and len(losses) - 1 - losses.index(min(losses, default=0.0)) >= self.recipe.patience
+
     def save(self) -> None:
+        self.look()
         now = time.monotonic()
         self.position.seconds += now - self.started
         self.started = self.saved = now
-        save_checkpoint(self.run.checkpoint, self.model, self.optimiser, self.state, self.position)
+        state = self.whole_state()
+        self.group.once(lambda: save_checkpoint(self.run.checkpoint, self.model, self.optimiser, state, self.position))
+
+    def whole_state(self) -> State:
+        """The carried state of all streams, also of those that other processes have."""
+        if self.group.size == 1:
+            return self.state
+        whole = [{name: value.new_zeros(self.batch, value.shape[1]) for name, value in layer.items()} for layer in self.state]
+        for mine, everyone in zip(self.state, whole, strict=True):
+            for name, value in mine.items():
+                everyone[name][self.share] = value
+        self.group.add([value for layer in whole for value in layer.values()])
+        return whole
 
     def learning_rate(self) -> float:
-        done = self.position.update
-        warmup = min(self.recipe.warmup, self.updates // 10)
-        rise = min(1.0, (done + 1) / (warmup + 1))
-        return self.recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * done / self.updates))
+        return learning_rate(self.recipe, self.position.update, self.updates, self.position.epoch)
 
     def symbols(self, updates: int | None = None) -> int:
         """Symbols learned from after so many updates, so far by default."""
         epochs, columns = divmod(self.position.update if updates is None else updates, self.streams.columns)
-        steps, batch = self.streams.inputs.shape
-        return int(batch * (epochs * steps + min(columns * self.streams.length, steps)))
+        return int(self.batch * (epochs * self.steps + min(columns * self.streams.length, self.steps)))
+
+
+def _detached(state: State) -> State:
+    return [{name: value.detach().float() for name, value in layer.items()} for layer in state]

@@ -1,0 +1,40 @@
+"""From a gradient to an update: the optimiser, what keeps gradients in bounds, the learning rate's course."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rnnscope.training.recipe import Recipe
+
+
+def optimiser_for(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """The learning rate is set anew before every update."""
+    parameters = list(model.parameters())
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=0.0, alpha=recipe.smoothing, eps=1e-8, foreach=True)
+    return torch.optim.Adam(parameters, lr=0.0, betas=(0.9, recipe.smoothing), fused=True)
+
+
+def learning_rate(recipe: Recipe, update: int, updates: int, epoch: int) -> float:
+    """The rate of update `update`, of `updates` planned, which belongs to `epoch` (both from 0)."""
+    warmup = min(recipe.warmup, updates // 10)
+    rise = min(1.0, (update + 1) / (warmup + 1))
+    if recipe.schedule == "exponential":
+        fall = recipe.decay ** max(0, epoch - recipe.decay_after + 1)
+    else:
+        fall = 0.5 * (1 + math.cos(math.pi * update / updates))
+    return recipe.learning_rate * rise * fall
+
+
+@torch.no_grad()
+def bound_gradients(recipe: Recipe, parameters: list[nn.Parameter]) -> Tensor:
+    """Clamp and scale the gradients as the recipe says. Returns their norm before; not a number if any of them isn't."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if recipe.gradient_clamp:
+        torch._foreach_clamp_min_(gradients, -recipe.gradient_clamp)
+        torch._foreach_clamp_max_(gradients, recipe.gradient_clamp)
+    if recipe.gradient_norm:
+        nn.utils.clip_grads_with_norm_(parameters, recipe.gradient_norm, norm)
+    return norm
