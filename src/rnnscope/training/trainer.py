@@ -230,7 +230,9 @@ class _Training:
     def out_of_patience(self) -> bool:
         """Whether the validation loss has not become better for as many epochs as the recipe waits."""
         losses = [entry["validation_nats"] for entry in self.history]
-        return bool(self.recipe.patience) and len(losses) - 1 - losses.index(min(losses, default=0.0)) >= self.recipe.patience
+        if not self.recipe.patience or not losses:
+            return False
+        return len(losses) - 1 - losses.index(min(losses)) >= self.recipe.patience
 
     def save(self) -> None:
         self.look()
