@@ -1,4 +1,4 @@
-"""The accelerator: the equations of `cells` through torch's own kernels (oneDNN, cuDNN, native).
+"""The accelerator: the equations of `cells` through torch's own kernels (oneDNN, cuDNN, native) or through ours.
 
 One seam for all of them: `hidden_states` takes what a layer takes and returns what a layer returns. Where no kernel
 has a cell's equations, `covers` says so and the caller steps through them.
@@ -8,16 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, one_hot
+from torch.nn.functional import embedding, linear
 
 from rnnscope.models.cells import Cell, Named, Weights
+from rnnscope.models.recurrences import paper_gru
 
 _KERNELS: dict[str, Any] = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 
 
 def covers(cell: Cell) -> bool:
     """Whether a kernel computes exactly this cell's equations."""
-    return cell.name in _KERNELS
+    return cell.name in _KERNELS or cell.name == "gru-paper"
 
 
 def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tuple[Tensor, Named]:
@@ -25,6 +26,9 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
 
     `x` is (time, batch, inputs), or (time, batch) symbol numbers, which stand for one-hot vectors.
     """
+    if cell.name == "gru-paper":
+        hidden = paper_gru(project(x, weights).to(weights.hidden.dtype), state["hidden"], weights.hidden, weights.bias_hidden)
+        return hidden, {"hidden": hidden[-1]}
     if not x.is_floating_point():
         x, weights = _dense(x, weights)
     start = tuple(state[name][None].to(x.dtype) for name in cell.states)
@@ -35,12 +39,20 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     return out, {name: value[0] for name, value in zip(cell.states, last, strict=True)}
 
 
+def project(x: Tensor, weights: Weights) -> Tensor:
+    """The input times its weights plus its bias; a symbol number selects a column, never a product."""
+    if x.is_floating_point():
+        return linear(x, weights.input, weights.bias_input)
+    return embedding(x, weights.input.T) + weights.bias_input
+
+
 def _dense(ids: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
     # A kernel wants dense input. One-hot vectors are the cheaper form while the vocabulary is smaller than a layer's
     # rows; beyond that the rows of W are looked up here and the kernel multiplies by the identity.
     rows, symbols = weights.input.shape
     if symbols <= rows:
-        return one_hot(ids, symbols).to(weights.input.dtype), weights
+        dtype = torch.get_autocast_dtype(ids.device.type) if torch.is_autocast_enabled(ids.device.type) else weights.input.dtype
+        return torch.zeros(*ids.shape, symbols, dtype=dtype, device=ids.device).scatter_(-1, ids[..., None], 1), weights
     identity = torch.eye(rows, dtype=weights.input.dtype, device=weights.input.device)
     return embedding(ids, weights.input.T), weights._replace(input=identity)
 

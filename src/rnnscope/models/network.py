@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, log_softmax
+from torch.nn.functional import log_softmax
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
@@ -45,25 +45,19 @@ class Layer(nn.Module):
     def weights(self) -> Weights:
         return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
-    def project(self, x: Tensor) -> Tensor:
-        """The input times its weights plus its bias; a symbol number selects a column, never a product."""
-        if x.is_floating_point():
-            return linear(x, self.weight_ih, self.bias_ih)
-        return embedding(x, self.weight_ih.T) + self.bias_ih
-
     def forward(self, x: Tensor, state: Named) -> tuple[Tensor, Named]:
         """Hidden states (time, batch, units) and the last states, through a kernel where one fits."""
         if fused.covers(self.cell):
             return fused.hidden_states(self.cell, x, state, self.weights)
-        named = cells.unroll(self.cell, self.project(x), state, self.weights)
+        named = cells.unroll(self.cell, fused.project(x, self.weights), state, self.weights)
         return named["hidden"], {name: named[name][-1] for name in self.cell.states}
 
     def record(self, x: Tensor, state: Named, *, kernel: bool = True) -> Named:
         """Every signal of a stretch by name, each (time, batch, units); `kernel=False` steps through the equations."""
         if kernel and fused.covers(self.cell):
             hidden, _ = fused.hidden_states(self.cell, x, state, self.weights)
-            return cells.replay(self.cell, self.project(x), {"hidden": hidden}, state, self.weights)
-        return cells.unroll(self.cell, self.project(x), state, self.weights)
+            return cells.replay(self.cell, fused.project(x, self.weights), {"hidden": hidden}, state, self.weights)
+        return cells.unroll(self.cell, fused.project(x, self.weights), state, self.weights)
 
 
 class RecurrentLM(nn.Module):
