@@ -25,7 +25,9 @@ _PUBLIC = {
     "Trace": "rnnscope.traces",
     "Vocabulary": "rnnscope.corpora",
     "best_units": "rnnscope.analysis",
+    "Evaluation": "rnnscope.models",
     "corpus": "rnnscope.corpora.named",
+    "evaluate": "rnnscope.models",
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "load": "rnnscope.training",
     "named_corpora": "rnnscope.corpora",
@@ -38,6 +40,7 @@ _PUBLIC = {
     "score": "rnnscope.analysis",
     "Study": "rnnscope.studies.study",
     "study": "rnnscope.studies.study",
+    "sweep": "rnnscope.sweeps.sweep",
     "train": "rnnscope.training",
 }
 
@@ -58,13 +61,16 @@ if TYPE_CHECKING:
     from rnnscope.exceptions import RnnscopeError as RnnscopeError
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Block as Block
+    from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import LanguageModel as LanguageModel
     from rnnscope.models import RecurrentLM as RecurrentLM
+    from rnnscope.models import evaluate as evaluate
     from rnnscope.models.sampling import sample as sample
     from rnnscope.recording import record as record
     from rnnscope.signal import Signal as Signal
     from rnnscope.studies.study import Study as Study
     from rnnscope.studies.study import study as study
+    from rnnscope.sweeps.sweep import sweep as sweep
     from rnnscope.traces import Trace as Trace
     from rnnscope.traces import open_trace as open_trace
     from rnnscope.training import Recipe as Recipe

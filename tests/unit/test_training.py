@@ -10,7 +10,7 @@ import torch
 
 import rnnscope as rs
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, RecipeError, TrainingError
-from rnnscope.models.loss import mean_nats
+from rnnscope.models.evaluation import mean_nats
 from rnnscope.training import trainer
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.trainer import _Training

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from rnnscope import __version__
-from rnnscope.cli import look, study, trace, train
+from rnnscope.cli import evaluate, look, study, sweep, trace, train
 from rnnscope.exceptions import RnnscopeError
 
 
@@ -26,7 +26,8 @@ def rnnscope(debug: bool) -> None:
 
 
 for command in (
-    study.study, train.train, train.sample, trace.record, trace.cells, trace.saturation, look.corpora, look.hypotheses
+    study.study, train.train, sweep.sweep, train.sample, evaluate.evaluate,
+    trace.record, trace.cells, trace.saturation, look.corpora, look.hypotheses,
 ):  # fmt: skip
     rnnscope.add_command(command)
 
@@ -72,7 +73,7 @@ _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a sm
 def _going_on(given: list[str]) -> str:
     if "study" in given:
         return "what is done is kept: run the same command again to go on"
-    if "train" in given:
+    if "train" in given or "sweep" in given:
         return "what is done is kept: run the same command with --resume to go on"
     return "nothing was changed"
 

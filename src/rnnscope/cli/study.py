@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
-from rnnscope.cli.train import architecture_options, text_options
+from rnnscope.cli.texts import text_options
+from rnnscope.cli.train import architecture_options
 from rnnscope.progress import Progress
 
 

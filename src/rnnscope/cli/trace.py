@@ -1,16 +1,12 @@
 """`rnnscope record`, and the tables that are made from a trace: `cells` and `saturation`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
-from rnnscope.exceptions import FormatError, UsageError
-
-if TYPE_CHECKING:
-    from rnnscope.corpora import Corpus
-    from rnnscope.training import Run
+from rnnscope.cli.texts import reading_options, text_for
+from rnnscope.exceptions import UsageError
 
 
 @click.command()
@@ -18,13 +14,7 @@ if TYPE_CHECKING:
 @click.argument("text", required=False)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The trace's folder.")
 @click.option("--signals", multiple=True, help="Glob pattern of signals; may be repeated.  [default: layer*/* and log_prob]")
-@click.option(
-    "--split", type=click.Choice(["train", "validation", "test", "all"]),
-    help="The part of the text.  [default: test of the run's own text, all of another one]",
-)  # fmt: skip
-@click.option("--length", "most", type=click.IntRange(min=1), help="Only so many symbols of it.")
-@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True,
-              help="What to do with symbols that the network doesn't know.")  # fmt: skip
+@reading_options
 @click.option("--half", is_flag=True, help="Keep half precision; the trace states the largest rounding.")
 @click.option("--untrained", is_flag=True, help="Take the weights that the training began with.")
 def record(
@@ -43,34 +33,14 @@ def record(
     from rnnscope.training import Run
 
     opened = Run.open(run)
-    corpus = _text_for(opened, text, split, unknown)
+    corpus = text_for(opened, text, split, most, unknown)
     model = opened.model(untrained=untrained)
     with progress_bar("record") as progress:
         trace = run_recording(
-            model, corpus.head(most) if most else corpus, out, signals or ("layer*/*", "log_prob"),
+            model, corpus, out, signals or ("layer*/*", "log_prob"),
             dtype="float16" if half else "float32", progress=progress,
         )  # fmt: skip
     click.echo(f"{out}: {len(trace.signals)} signals at {len(trace):,} symbols")
-
-
-def _text_for(run: "Run", text: str | None, split: str | None, unknown: Any) -> "Corpus":
-    """The text to read, with the run's own vocabulary and split."""
-    from rnnscope.corpora import Corpus, find
-
-    known = run.corpus
-    source = text or known.get("source")
-    if source is None:
-        raise FormatError(f"{run.path} was trained on a text that was not a file; name the text to record")
-    vocabulary = run.vocabulary
-    whole = find(source, symbols=vocabulary.kind)
-    own = len(whole) == known["length"] and whole.fingerprint == known["fingerprint"]
-    if not own and text is None:
-        raise FormatError(f"{source} has changed since {run.path} was trained on it; name the text to record")
-    language = known.get("language") if own else whole.language
-    corpus = Corpus.from_text(
-        whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=language
-    )
-    return corpus.split(split or ("test" if own else "all"))
 
 
 @click.command()

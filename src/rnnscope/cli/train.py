@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from rnnscope.cli.show import progress_bar
+from rnnscope.cli.texts import text_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,16 +29,6 @@ def architecture_options(**defaults: Any) -> Callable[[F], F]:
         return command
 
     return add
-
-
-def text_options(command: F) -> F:
-    """Adds `--symbols` and `--language`."""
-    languages = click.Choice(["python", "c"])
-    command = click.option("--language", type=languages, help="The programming language.  [default: found out]")(command)
-    kinds = click.Choice(["bytes", "characters"])
-    return click.option("--symbols", type=kinds, help="What the text is made of.  [default: characters, or the corpus's own]")(
-        command
-    )
 
 
 @click.command()

@@ -5,7 +5,8 @@
 """
 
 from rnnscope.models.architecture import Architecture
+from rnnscope.models.evaluation import Evaluation, evaluate
 from rnnscope.models.network import RecurrentLM
 from rnnscope.models.protocol import Block, LanguageModel
 
-__all__ = ["Architecture", "Block", "LanguageModel", "RecurrentLM"]
+__all__ = ["Architecture", "Block", "Evaluation", "LanguageModel", "RecurrentLM", "evaluate"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnscope.exceptions import FormatError
 from rnnscope.models import RecurrentLM
 from rnnscope.models.network import State
-from rnnscope.training.tensors import read_tensors, write_tensors
+from rnnscope.training.tensors import read_about, read_tensors, write_tensors
 
 
 @dataclass
@@ -36,6 +36,11 @@ def save_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optim
     for k, layer in enumerate(state):
         tensors |= {f"state.{k}.{name}": value for name, value in layer.items()}
     write_tensors(path, tensors, {"position": json.dumps(asdict(position))})
+
+
+def position_in(path: Path) -> Position:
+    """Where the training was when it wrote this checkpoint; reads no tensor."""
+    return Position(**json.loads(read_about(path, "a checkpoint")["position"]))
 
 
 def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:

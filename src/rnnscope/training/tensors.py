@@ -18,6 +18,16 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str])
     write_bytes(path, save(tensors, {"rnnscope": json.dumps(about | {"sha256": _checksum(tensors)}, sort_keys=True)}))
 
 
+def read_about(path: Path, what: str) -> dict[str, str]:
+    """What was written about the tensors, without reading them. Raises `FormatError` for a file that isn't one."""
+    try:
+        with safe_open(str(path), framework="np") as file:
+            about: dict[str, str] = json.loads((file.metadata() or {})["rnnscope"])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise FormatError(f"{path} is damaged ({error}); expected {what}; restore it, or make it anew") from error
+    return about
+
+
 def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and what was written about them. Raises `FormatError` for a file that is missing, truncated or altered."""
     if not path.exists():

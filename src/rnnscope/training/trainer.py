@@ -18,7 +18,7 @@ from rnnscope.corpora import Corpus, StreamSplit
 from rnnscope.corpora.batches import Streams
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError
 from rnnscope.files import claim, clear_partial, locked
-from rnnscope.models.loss import mean_nats
+from rnnscope.models.evaluation import mean_nats
 from rnnscope.models.network import State
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent

@@ -1,0 +1,1 @@
+"""A grid of recipes → a folder of runs, several trained at a time."""
