@@ -12,6 +12,7 @@ Each message is one line that says what was given, what was expected and what to
     ├── FormatError             a file of ours that is damaged or isn't ours
     ├── OccupiedError           an output folder that holds something else
     ├── TrainingError           a training that can't go on
+    │   └── FollowerError       one of several processes, whose first one has said why
     └── VerificationError       a model whose fast path disagrees with its equations
 """
 
@@ -83,6 +84,10 @@ class OccupiedError(RnnscopeError):
 
 class TrainingError(RnnscopeError):
     """A training that can't go on."""
+
+
+class FollowerError(TrainingError):
+    """One of several processes that train together stops because the first one did, which says why."""
 
 
 class VerificationError(RnnscopeError):

@@ -9,7 +9,7 @@ import click
 
 from rnnscope import __version__
 from rnnscope.cli import evaluate, look, study, sweep, trace, train
-from rnnscope.exceptions import RnnscopeError
+from rnnscope.exceptions import FollowerError, RnnscopeError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
         where = error.ctx.command_path if error.ctx else "rnnscope"
         _say(f"{' '.join(error.format_message().split())} See '{where} --help'.")
         status = error.exit_code
+    except FollowerError:
+        status = 1
     except RnnscopeError as error:
         status = _fail(str(error), error.exit_status, debug)
     except BrokenPipeError:  # whoever read our output has enough

@@ -1,6 +1,7 @@
 """How tables and progress are shown."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,10 +48,15 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
     Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
 
 
+def speaks() -> bool:
+    """Whether this process is the one that speaks; of several that torchrun started, the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
     """A bar on the terminal with a rate and the time left; nothing where standard error is no terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not speaks():
         yield lambda done, total, note="": None
         return
     from rich.console import Console

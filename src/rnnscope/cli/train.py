@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rnnscope.cli.show import progress_bar
+from rnnscope.cli.show import progress_bar, speaks
 from rnnscope.cli.texts import text_options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,6 +77,8 @@ def train(
     corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
     with progress_bar("train") as progress:
         run = run_training(recipe, corpus, out, resume=resume, progress=progress)
+    if not speaks():
+        return
     best = min(run.history, key=lambda entry: entry["validation_nats"])
     click.echo(f"{out}: {best['validation_nats']:.4f} nats per symbol on the validation part, after epoch {best['epoch']}")
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed
 
-from rnnscope.exceptions import RecipeError, RnnscopeError, TrainingError
+from rnnscope.exceptions import FollowerError, RecipeError, RnnscopeError
 
 T = TypeVar("T")
 
@@ -56,14 +56,13 @@ class Group:
             except Exception as error:
                 distributed.broadcast_object_list([None, str(error)], src=0)
                 raise
-        distributed.broadcast_object_list(outcome, src=0)
+        try:
+            distributed.broadcast_object_list(outcome, src=0)
+        except RuntimeError as error:  # the connection broke
+            raise FollowerError(f"process {self.rank} lost the first process ({error})") from error
         if outcome[1] is not None:
             raise FollowerError(f"the first process stopped: {outcome[1]}")
         return outcome[0]  # type: ignore[return-value]  # what work() returned, by way of the broadcast
-
-
-class FollowerError(TrainingError):
-    """The first process failed and has said why; the others have nothing to add."""
 
 
 @contextmanager
@@ -75,6 +74,7 @@ def joined(device: torch.device) -> Iterator[Group]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), distributed.get_world_size())
+        distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()
 
