@@ -151,3 +151,21 @@ def test_every_signal_has_its_equation_and_keeps_to_its_range() -> None:
             assert signal.equation
             assert signal.low is None or values.min() >= signal.low
             assert signal.high is None or values.max() <= signal.high
+
+
+def test_our_kernel_for_the_papers_gru_has_the_equations_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = model("gru-paper", 2)
+    ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
+    weight = torch.rand(TIME, BATCH, SYMBOLS, dtype=torch.float64)
+    states = random_states(ours)
+    found = []
+    for path in ("kernel", "equations"):
+        if path == "equations":
+            monkeypatch.setattr(fused, "covers", lambda cell: False)
+        ours.zero_grad()
+        first = [{name: value.clone().requires_grad_() for name, value in layer.items()} for layer in states]
+        logits, last = ours(ids, first)
+        torch.autograd.backward((logits * weight).sum() + sum(layer["hidden"].square().sum() for layer in last))
+        found.append([logits.detach(), *(p.grad for p in ours.parameters()), *(layer["hidden"].grad for layer in first)])
+    for fast, slow in zip(*found, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=0, atol=1e-12)
