@@ -66,7 +66,11 @@ def main(arguments: list[str] | None = None) -> None:
         if "allocate memory" not in str(error):  # torch's own MemoryError
             raise
         status = _fail(_NO_MEMORY, 1, debug)
-    sys.exit(status if isinstance(status, int) else 0)
+    status = status if isinstance(status, int) else 0
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # connections to processes that are gone can't be taken down in good order
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a smaller batch or a shorter text"

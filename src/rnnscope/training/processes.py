@@ -67,16 +67,17 @@ class Group:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Group]:
-    """The group that this process belongs to, left again at the end."""
+    """The group that this process belongs to, left in good order at the end, or in none when something fails.
+
+    After a failure the others may be gone; taking the connections down then can abort the process.
+    """
     if not distributed.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         yield Group()
         return
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Group(distributed.get_rank(), distributed.get_world_size())
-        distributed.barrier()  # none leaves while another still talks to it
-    finally:
-        distributed.destroy_process_group()
+    yield Group(distributed.get_rank(), distributed.get_world_size())
+    distributed.barrier()  # none leaves while another still talks to it
+    distributed.destroy_process_group()
 
 
 def chosen_device(name: str) -> torch.device:
