@@ -17,7 +17,7 @@ from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
 from rnnscope.exceptions import TrainingError
 
-COMMANDS = ["study", "train", "sweep", "sample", "evaluate", "record", "cells", "saturation", "corpora", "hypotheses"]
+COMMANDS = ["study", "train", "sweep", "sample", "evaluate", "record", "cells", "saturation", "corpora", "hypotheses", "paper"]
 
 
 def command(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,10 @@ import tomli_w
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
 from rnnscope.exceptions import FormatError, RecipeError
-from rnnscope.files import fingerprint, read_json, write_json, write_text
+from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
 from rnnscope.models import RecurrentLM, fused
 from rnnscope.models.cells import CELLS
+from rnnscope.training.checkpoint import position_in
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.processes import chosen_device
 from rnnscope.training.recipe import Recipe
@@ -104,6 +105,22 @@ class Run:
 
     def write_model(self, model: RecurrentLM) -> None:
         write_tensors(self.path / "model.safetensors", model.state_dict(), self._fingerprints())
+
+    @property
+    def finished(self) -> bool:
+        """Whether its training came to its end."""
+        return self.checkpoint.exists() and position_in(self.checkpoint).finished
+
+    def write_half(self, path: Path) -> "Run":
+        """A copy without its checkpoint, the weights in half precision; `load` reads it as any other."""
+        tensors, about = read_tensors(self.path / "model.safetensors", "the weights of a run")
+        about.pop("sha256", None)
+        with replacing(path) as new:
+            new.mkdir()
+            for name in (MARKER, "vocabulary.json", "history.jsonl"):
+                write_bytes(new / name, (self.path / name).read_bytes())
+            write_tensors(new / "model.safetensors", {name: value.half() for name, value in tensors.items()}, about)
+        return Run(path)
 
     def _fingerprints(self) -> dict[str, str]:
         return {MARKER: fingerprint(self.description), "vocabulary.json": self.vocabulary.fingerprint}

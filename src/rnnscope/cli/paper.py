@@ -1,0 +1,45 @@
+"""`rnnscope paper`: the reproduction, beside what was published."""
+
+from pathlib import Path
+
+import click
+
+from rnnscope.cli.show import print_table, progress_bar, table_options
+
+
+@click.group()
+def paper() -> None:
+    """The paper's tables, published and found.
+
+    \b
+    Example:
+      rnnscope paper table1 --corpus warpeace
+    """
+
+
+@paper.command()
+@click.option("--corpus", type=click.Choice(["warpeace", "linux"]), help="Only this text.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results/paper"), show_default=True, help="Where results are kept."
+)
+@click.option("--runs", type=click.Path(path_type=Path), help="A sweep's folder: evaluate its finished runs first.")
+@table_options
+def table1(corpus: str | None, results: Path, runs: Path | None, form: str | None) -> None:
+    """Table 1: test cross-entropy in nats of RNN, LSTM and GRU, by size and depth.
+
+    With --runs, finished runs become results: one JSON file for each entry of the table, and the best LSTM for each text
+    in half precision.
+
+    \b
+    Example:
+      rnnscope sweep recipes/table1.toml --workers 2
+      rnnscope paper table1 --runs sweeps/table1
+    """
+    from rnnscope.paper import table1 as table
+
+    if runs is not None:
+        with progress_bar("evaluate") as progress:
+            table.collect(runs, results / "table1", progress=progress)
+        table.keep_best(runs, results / "weights")
+    found = table.table1(results / "table1", (corpus,) if corpus else ("warpeace", "linux"))
+    print_table(found, form)
