@@ -1,10 +1,12 @@
 """Table 1: where a run belongs, what is kept, what stands beside the paper."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import rnnscope as rs
+from rnnscope.cli import main
 from rnnscope.exceptions import FormatError
 from rnnscope.files import read_json
 from rnnscope.paper.table1 import CELLS, SIZES, collect, keep_best, place_of, published, table1
@@ -55,6 +57,20 @@ def test_the_better_run_of_an_entry_stays(runs: Path, tmp_path: Path) -> None:
     beside = table[table["difference"].notna()]
     assert list(beside["size"]) == [64]
     assert beside["difference"].iloc[0] == pytest.approx(found.nats - 1.449)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_the_command_prints_what_is_missing_too(form: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    results = Path(__file__).parents[2] / "results" / "paper"
+    with pytest.raises(SystemExit) as left:
+        main(["paper", "table1", "--results", str(results), "--corpus", "warpeace", *form])
+    assert not left.value.code
+    printed = capsys.readouterr().out
+    assert "1.449" in printed
+    if form == ["--json"]:
+        rows = json.loads(printed)
+        assert len(rows) == 36
+        assert all(row["difference"] is None for row in rows if row["paper"] is None or row["test_nats"] is None)
 
 
 @pytest.mark.slow

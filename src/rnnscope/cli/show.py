@@ -35,6 +35,7 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
 
 
 def _print_rich(table: "pd.DataFrame", digits: int) -> None:
+    from pandas import isna
     from pandas.api.types import is_numeric_dtype
     from rich.console import Console
     from rich.table import Table
@@ -44,7 +45,7 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
         right = is_numeric_dtype(table[name])
         shown.add_column(str(name), justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(*("" if v != v else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
+        shown.add_row(*("" if isna(v) else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
     Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
 
 
