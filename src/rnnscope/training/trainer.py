@@ -173,10 +173,10 @@ class _Training:
         torch.autograd.backward(nats / symbols)
         nats = nats.detach()
         # Whether to save is the first process's to say, by its clock.
-        due = nats.new_tensor(float(self.group.first and time.monotonic() - self.saved > _CHECKPOINT_SECONDS))
+        due = self.number(self.group.first and time.monotonic() - self.saved > _CHECKPOINT_SECONDS)
         self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
         norm = bound_gradients(self.recipe, self.weights)
-        self.unseen += torch.stack([nats, nats.new_tensor(symbols), norm]).double()
+        self.unseen += torch.stack([nats, self.number(symbols), norm]).double()
         looking = self.device.type == "cpu" or place.update % _UNSEEN == 0
         if looking:
             self.look()
@@ -184,6 +184,10 @@ class _Training:
         place.update += 1
         place.column += 1
         return looking and bool(due)
+
+    def number(self, value: float) -> torch.Tensor:
+        """On the device, without a copy that would wait for it."""
+        return torch.full((), float(value), device=self.device)
 
     def look(self) -> None:
         """Read what was learned since the last look. Nothing is saved before it was looked at."""
