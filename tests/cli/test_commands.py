@@ -261,3 +261,28 @@ def test_output_that_nobody_reads_to_its_end() -> None:
     )
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_a_field_is_given_once(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.txt").write_text(text)
+    words = ("train", tmp_path / "small.txt", "--out", tmp_path / "run", "--updates", 1)
+    for more, message in (
+        (["--units", 4, "--set", "architecture={units=5}"], "units is given twice, as 4 and as 5"),
+        (["--dropout", 0.1, "--set", "dropout=0.2"], "dropout is given twice"),
+        (["--set", "patience=5\nbatch=2"], "sets several fields"),
+        (["--set", "patience"], "has no '='"),
+    ):
+        status, error = fails(capsys, *words, *more)
+        assert status == 2
+        assert message in error
+    status, error = fails(capsys, *words, "--set", "architecture=3")
+    assert (status, "the architecture is a table" in error) == (1, True)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(SystemExit):
+        main([*map(str, words), "--set", "architecture={layers=2}", "--cell", "rnn", "--units", "4", "--recipe", "karpathy2015",
+              "--set", "patience=3", "--batch", "4"])  # fmt: skip
+    made = rs.Run.open(tmp_path / "run").recipe
+    assert (made.architecture, made.patience, made.optimiser) == (rs.Architecture("rnn", 2, 4), 3, "rmsprop")
+    capsys.readouterr()
+    rows_found = rows(capsys, "evaluate", tmp_path / "run", "--split", "validation")
+    assert [list(row) for row in rows_found] == [["nats", "bits", "deviation", "symbols"]]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,15 @@ def test_a_grid_is_every_combination(grid: dict[str, Any], tmp_path: Path) -> No
         ({"seed": []}, RecipeError, "seed is an empty list"),
         ({"seed": [1, 1]}, RecipeError, "two runs of the sweep would be called"),
         ({"architecture": {"units": 8, "size": 8}}, RecipeError, "units or a size"),
+        ({"text": "-"}, RecipeError, "can't read its text from standard input"),
+        ({"text": 5}, RecipeError, "text is a word in quotes, or a list of them, not 5"),
+        ({"text": [["a"]]}, RecipeError, "text is a word in quotes"),
+        ({"symbols": "words"}, UsageError, "symbols are 'bytes' or 'characters', not 'words'"),
+        ({"recipe": 5}, RecipeError, "recipe is a word in quotes"),
+        ({"architecture": 3}, RecipeError, "the architecture is a table"),
+        ({"architecture": {"cell": [["lstm"]]}}, RecipeError, "no cell is called"),
+        ({"architecture": {"size": True}}, RecipeError, "the size is the width of a 1-layer LSTM"),
+        ({"extra": {}}, RecipeError, "extra is a table; the only table of a grid is"),
         ({"epochs": [1, 0]}, RecipeError, "epochs is a whole number"),
         ({"text": "nowhere.txt"}, RnnscopeError, "there is no file nowhere.txt"),
     ],
@@ -118,6 +128,36 @@ def test_a_killed_worker_loses_nothing(grid: dict[str, Any], tmp_path: Path, mon
     again = rs.sweep({**grid, "seed": [0, 1, 2]}, tmp_path / "sweep", resume=True)
     assert len(again) == 6
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())  # what is finished isn't done again
+
+
+@pytest.mark.slow
+def test_what_is_damaged_or_another_run_is_named_and_the_rest_goes_on(grid: dict[str, Any], tmp_path: Path) -> None:
+    grid = {**grid, "updates": 3, "architecture": {"units": 4}, "seed": [0, 1, 2, 3]}
+    folder = tmp_path / "sweep"
+    with pytest.raises(UsageError):
+        rs.sweep(grid, folder, workers=0)
+    rs.sweep(grid, folder)  # a call that made no sense claimed nothing
+    checkpoint = folder / "seed0" / "checkpoint" / "last.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
+    (folder / "seed1" / "history.jsonl").write_text("{}")
+    shutil.rmtree(folder / "seed2")
+    problems = [str(problem) for problem in rs.sweep(grid, folder, resume=True)["problem"]]
+    assert "last.safetensors is damaged" in problems[0]
+    assert "history.jsonl is damaged" in problems[1]
+    assert problems[2:] == ["", ""]
+    problems = [str(problem) for problem in rs.sweep({**grid, "batch": 2}, folder, resume=True)["problem"]]
+    assert "holds another run: its batch is 4, not 2" in problems[3]
+
+
+def test_names_stay_inside_the_folder(grid: dict[str, Any], tmp_path: Path) -> None:
+    for odd in ("../../evil.txt", "sweep.json.txt", ".hidden"):
+        place = (tmp_path / "below" / "here" / odd).resolve()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(Path(grid["text"]).read_text())
+        for point in read_grid({**grid, "text": [str(place)]}):
+            assert "/" not in point.name
+            assert not point.name.startswith(".")
+            assert point.name != "sweep.json"
 
 
 @pytest.mark.slow

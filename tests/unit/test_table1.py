@@ -9,7 +9,7 @@ import rnnscope as rs
 from rnnscope.cli import main
 from rnnscope.exceptions import FormatError
 from rnnscope.files import read_json
-from rnnscope.paper.table1 import CELLS, SIZES, collect, keep_best, place_of, published, table1
+from rnnscope.paper.table1 import CELLS, SIZES, collect, follows_protocol, keep_best, place_of, published, table1
 from rnnscope.sweeps.grid import read_grid
 from tests.conftest import real
 
@@ -36,6 +36,20 @@ def test_published_numbers() -> None:
     assert published("linux", "gru", 3, 512) == 0.829
 
 
+@pytest.fixture
+def any_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that were trained for a few updates only count, too."""
+    monkeypatch.setattr("rnnscope.paper.table1.follows_protocol", lambda run: True)
+
+
+def test_only_runs_of_the_papers_protocol_count(runs: Path, tmp_path: Path) -> None:
+    assert collect(runs, tmp_path / "table1") == []  # one epoch each
+    kept = rs.Run(Path(__file__).parents[2] / "results" / "paper" / "weights" / "warpeace-lstm")
+    assert follows_protocol(kept)
+    assert not follows_protocol(rs.Run(runs / "longer"))
+
+
+@pytest.mark.usefixtures("any_protocol")
 @pytest.mark.slow
 def test_the_better_run_of_an_entry_stays(runs: Path, tmp_path: Path) -> None:
     assert place_of(rs.Run(runs / "longer")) == ("warpeace", "lstm", 1, 64)
@@ -73,6 +87,7 @@ def test_the_command_prints_what_is_missing_too(form: list[str], capsys: pytest.
         assert all(row["difference"] is None for row in rows if row["paper"] is None or row["test_nats"] is None)
 
 
+@pytest.mark.usefixtures("any_protocol")
 @pytest.mark.slow
 def test_the_best_weights_are_kept_in_half_precision(runs: Path, tmp_path: Path) -> None:
     [kept] = keep_best(runs, tmp_path)

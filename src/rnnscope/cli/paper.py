@@ -37,9 +37,11 @@ def table1(corpus: str | None, results: Path, runs: Path | None, form: str | Non
     """
     from rnnscope.paper import table1 as table
 
+    texts = (corpus,) if corpus else table.CORPORA
     if runs is not None:
         with progress_bar("evaluate") as progress:
-            table.collect(runs, results / "table1", progress=progress)
-        table.keep_best(runs, results / "weights")
-    found = table.table1(results / "table1", (corpus,) if corpus else ("warpeace", "linux"))
+            written = table.collect(runs, results / "table1", texts, progress=progress)
+        table.keep_best(runs, results / "weights", texts)
+        click.echo(f"{len(written)} results written to {results / 'table1'}", err=True)
+    found = table.table1(results / "table1", texts)
     print_table(found, form)

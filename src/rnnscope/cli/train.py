@@ -71,9 +71,7 @@ def train(
     from rnnscope.training import find_recipe
     from rnnscope.training import train as run_training
 
-    changes = {name: value for name, value in given.items() if value is not None}
-    inner = {name: changes.pop(name) for name in ("cell", "layers", "units") if name in changes}
-    recipe = find_recipe(named).changed(changes | {"architecture": inner} | dict(_setting(each) for each in more))
+    recipe = find_recipe(named).changed(_changes(given, [_setting(each) for each in more]))
     corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
     with progress_bar("train") as progress:
         run = run_training(recipe, corpus, out, resume=resume, progress=progress)
@@ -83,13 +81,30 @@ def train(
     click.echo(f"{out}: {best['validation_nats']:.4f} nats per symbol on the validation part, after epoch {best['epoch']}")
 
 
+def _changes(given: dict[str, Any], more: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields that options and `--set` change. Raises a usage error for one that is given twice."""
+    changes: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for name, value in [*((name, value) for name, value in given.items() if value is not None), *more]:
+        table = name == "architecture" and isinstance(value, dict)
+        for field, each in value.items() if table else [(name, value)]:
+            into = inner if table or field in ("cell", "layers", "units") else changes
+            if field in into:
+                raise click.UsageError(f"{field} is given twice, as {into[field]!r} and as {each!r}; leave one out.")
+            into[field] = each
+    return {"architecture": inner} | changes
+
+
 def _setting(words: str) -> tuple[str, Any]:
     name, equals, value = words.partition("=")
     name = name.strip().replace("-", "_")
     if not equals:
         raise click.BadParameter(f"{words!r} has no '='; expected FIELD=VALUE, for example patience=5.", param_hint="--set")
     try:
-        return name, tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")
+        if list(parsed) != ["value"]:
+            raise click.BadParameter(f"{words!r} sets several fields; give --set once for each.", param_hint="--set")
+        return name, parsed["value"]
     except tomllib.TOMLDecodeError:
         return name, value.strip()  # a word without quotes
 

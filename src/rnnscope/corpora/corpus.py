@@ -83,6 +83,8 @@ class Corpus:
         (5, 6)
         """
         symbols = vocabulary.kind if vocabulary else symbols or ("bytes" if isinstance(text, bytes) else "characters")
+        if symbols not in ("bytes", "characters"):
+            raise UsageError(f"symbols are 'bytes' or 'characters', not {symbols!r}")
         if symbols == "bytes":
             text = text.encode() if isinstance(text, str) else text
         elif isinstance(text, bytes):

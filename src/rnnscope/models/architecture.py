@@ -1,5 +1,6 @@
 """`Architecture`: what a network is made of, before it has weights."""
 
+from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ class Architecture:
     def __post_init__(self) -> None:
         from rnnscope.models.cells import CELLS  # torch only when a network is described
 
-        if self.cell not in CELLS:
+        if not isinstance(self.cell, str) or self.cell not in CELLS:
             raise RecipeError(f"no cell is called {self.cell!r}; known are: {', '.join(CELLS)}")
         for field in ("layers", "units"):
             value = getattr(self, field)
@@ -37,10 +38,11 @@ class Architecture:
         >>> Architecture.matched("lstm", 2, 128, symbols=87).units, Architecture.matched("gru-paper", 3, 512, symbols=101).units
         (84, 282)
         """
-        if not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise RecipeError(f"the size is the width of a 1-layer LSTM, a whole number of at least 1, not {size!r}")
         wanted = cls("lstm", 1, size).parameters(symbols)
-        above = next(n for n in range(1, 4 * size + symbols + 2) if cls(cell, layers, n).parameters(symbols) >= wanted)
+        widths = range(1, 4 * size + symbols + 2)
+        above = widths[bisect_left(widths, wanted, key=lambda n: cls(cell, layers, n).parameters(symbols))]
         near = [cls(cell, layers, n) for n in (max(above - 1, 1), above)]
         return min(near, key=lambda each: abs(each.parameters(symbols) - wanted))
 

@@ -1,11 +1,13 @@
 """Table 1: test cross-entropy of three cells, one to three layers, four sizes, on two texts. Source: PAPER section 4."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rnnscope.corpora import StreamSplit
 from rnnscope.corpora.named import corpus
 from rnnscope.exceptions import FormatError
 from rnnscope.files import read_json, write_json
@@ -14,8 +16,10 @@ from rnnscope.models.threads import computing
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress, silent
 from rnnscope.training import Run
+from rnnscope.training import recipe as recipe_named
 from rnnscope.training.run import MARKER
 
+CORPORA = ("warpeace", "linux")
 SIZES = (64, 128, 256, 512)
 CELLS = {"lstm": "lstm", "rnn": "rnn", "gru": "gru-paper"}
 """The table's name of a cell, and this project's name of the paper's equations."""
@@ -54,8 +58,15 @@ def place_of(run: Run) -> tuple[str, str, int, int] | None:
     return None
 
 
-def collect(runs: Path, results: Path, *, progress: Progress = silent) -> list[Path]:
-    """Evaluate every finished run below `runs` that belongs to the table; one JSON file each in `results`.
+def follows_protocol(run: Run) -> bool:
+    """Whether a run was trained as the paper did, whatever its size, dropout, seed and precision."""
+    recipe, protocol = run.recipe, recipe_named("karpathy2015")
+    free = {name: getattr(recipe, name) for name in ("architecture", "dropout", "seed", "precision", "device", "threads")}
+    return recipe == replace(protocol, **free) and isinstance(run.split, StreamSplit)
+
+
+def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, progress: Progress = silent) -> list[Path]:
+    """Evaluate every finished run below `runs` that follows the paper's protocol; one JSON file each in `results`.
 
     Of several runs for one entry (with other dropout, say) the one with the best validation loss stays, as the paper
     chose. Returns the files that were written. Raises `FormatError` if `runs` holds no run at all.
@@ -68,7 +79,7 @@ def collect(runs: Path, results: Path, *, progress: Progress = silent) -> list[P
         progress(k, len(folders), folder.name)
         run = Run.open(folder)
         place = place_of(run)
-        if place is None or not run.finished:
+        if place is None or place[0] not in corpora or not run.finished or not follows_protocol(run):
             continue
         target = results / f"{'-'.join(map(str, place))}.json"
         best = min(float(entry["validation_nats"]) for entry in run.history)
@@ -110,7 +121,7 @@ def _result(run: Run, place: tuple[str, str, int, int], best: float) -> dict[str
     }
 
 
-def table1(results: Path, corpora: tuple[str, ...] = ("warpeace", "linux")) -> pd.DataFrame:
+def table1(results: Path, corpora: tuple[str, ...] = CORPORA) -> pd.DataFrame:
     """What was found beside what was published, one row for each entry that one of them has.
 
     Columns: `corpus size cell layers units parameters test_nats test_deviation paper difference`, losses in nats;
@@ -139,7 +150,7 @@ def _rows(results: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                     }  # fmt: skip
 
 
-def keep_best(runs: Path, weights: Path, cell: str = "lstm") -> list[Path]:
+def keep_best(runs: Path, weights: Path, corpora: tuple[str, ...] = CORPORA, cell: str = "lstm") -> list[Path]:
     """The run of that cell with the best validation loss on each text, in half precision, as a run in `weights`.
 
     Files that hold a better one already stay. Returns the folders that were written.
@@ -148,7 +159,7 @@ def keep_best(runs: Path, weights: Path, cell: str = "lstm") -> list[Path]:
     for path in sorted(Path(runs).rglob(MARKER)):
         run = Run.open(path.parent)
         place = place_of(run)
-        if place is None or place[1] != cell or not run.finished:
+        if place is None or place[1] != cell or place[0] not in corpora or not run.finished or not follows_protocol(run):
             continue
         loss = min(float(entry["validation_nats"]) for entry in run.history)
         if loss < best.get(place[0], (float("inf"), run))[0]:

@@ -13,22 +13,25 @@ _GLANCE = 0.5  # seconds between two looks
 _PATIENCE = "30s"
 
 
-def train_on_dask(
-    points: Sequence[Point], folder: Path, address: str, glance: Callable[[int], None]
-) -> Iterator[tuple[Point, str]]:
-    """Each point when it is done, with what went wrong or an empty string. `glance` is called again and again meanwhile.
-
-    A run whose worker dies is given to another one, which goes on from its checkpoint. Raises `UsageError` where Dask is
-    not installed and `RnnscopeError` where no scheduler answers.
-    """
+def connect(address: str) -> Any:
+    """A client of the cluster. Raises `UsageError` where Dask is not installed, `RnnscopeError` where nothing answers."""
     try:
-        from distributed import Client, wait
+        from distributed import Client
     except ImportError as error:
         raise UsageError("a Dask cluster needs Dask here too; install it: pip install 'rnnscope[dask]'") from error
     try:
-        client: Any = Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]  # Dask has no types
-    except (OSError, TimeoutError, ValueError) as error:
+        return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]  # Dask has no types
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise RnnscopeError(f"no Dask scheduler answers at {address} ({type(error).__name__}); expected tcp://host:port") from error
+
+
+def train_on_dask(points: Sequence[Point], folder: Path, client: Any, glance: Callable[[int], None]) -> Iterator[tuple[Point, str]]:
+    """Each point when it is done, with what went wrong or an empty string. `glance` is called again and again meanwhile.
+
+    A run whose worker dies is given to another one, which goes on from its checkpoint.
+    """
+    from distributed import wait
+
     with client:
         key = uuid4().hex[:8]  # what a scheduler remembers of an earlier sweep is not this one's
         futures = {

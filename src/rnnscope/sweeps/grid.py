@@ -11,6 +11,7 @@
     size = 128                      # in place of `units`: as many parameters as a 1-layer LSTM of that width
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -30,7 +31,7 @@ _OURS = ("text", "symbols", "language", "recipe")
 class Point:
     """One run of a grid: `text` trained by `recipe`. `varied` holds the values that tell it from the others.
 
-    `symbols` is how many symbols the training will read, at the most.
+    `symbols` is how many symbols the training will read, at the most; `fingerprint` is the text's.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Point:
     recipe: Recipe
     varied: dict[str, Any]
     symbols: int
+    fingerprint: str
 
     def corpus(self) -> Corpus:
         return find(self.text, symbols=self.kind, language=self.language)  # type: ignore[arg-type]  # find says what is wrong
@@ -47,7 +49,7 @@ class Point:
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "text": self.text, "kind": self.kind, "language": self.language,
-            "recipe": self.recipe.to_json(), "varied": self.varied, "symbols": self.symbols,
+            "recipe": self.recipe.to_json(), "varied": self.varied, "symbols": self.symbols, "fingerprint": self.fingerprint,
         }  # fmt: skip
 
     @classmethod
@@ -63,6 +65,9 @@ def read_grid(source: str | Path | dict[str, Any]) -> list[Point]:
     """
     data = source if isinstance(source, dict) else read_toml(Path(source), "a recipe in TOML, a field of which may be a list")
     flat = dict(_flatten(data))
+    for name, value in flat.items():
+        if name in _OURS:
+            _check_words(name, value)
     if "text" not in flat:
         raise RecipeError('a sweep names its text: expected a line such as  text = "warpeace"  with a file or a known corpus')
     for name, value in flat.items():
@@ -77,12 +82,24 @@ def read_grid(source: str | Path | dict[str, Any]) -> list[Point]:
     names = [point.name for point in points]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise RecipeError(f"two runs of the sweep would be called {twice}; give every value of a list once")
+        raise RecipeError(f"two runs of the sweep would be called {twice}; give every value once, and texts different names")
     return points
+
+
+def _check_words(name: str, value: Any) -> None:
+    for each in value if isinstance(value, list) else [value]:
+        if not isinstance(each, str) or not each:
+            raise RecipeError(f"{name} is a word in quotes, or a list of them, not {each!r}")
+        if name == "text" and each == "-":
+            raise RecipeError("a sweep can't read its text from standard input ('-'); expected a file or a known corpus")
 
 
 def _flatten(data: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in data.items():
+        if not above and name == "architecture" and not isinstance(value, dict):
+            raise RecipeError(f"the architecture is a table, [architecture], with cell, layers and units or size, not {value!r}")
+        if not above and isinstance(value, dict) and name != "architecture":
+            raise RecipeError(f"{name} is a table; the only table of a grid is [architecture], the other fields stand above it")
         if isinstance(value, dict):
             yield from _flatten(value, f"{above}{name}.")
         else:
@@ -112,7 +129,7 @@ def _point(flat: dict[str, Any], varied: dict[str, Any], corpora: dict[tuple[Any
     symbols = made.epochs * len(corpus)
     if made.updates:
         symbols = min(symbols, made.updates * made.batch * made.length)
-    return Point(_name(varied), str(place), kind, language, made, varied, symbols)
+    return Point(_name(varied), str(place), kind, language, made, varied, symbols, corpus.fingerprint)
 
 
 def _name(varied: dict[str, Any]) -> str:
@@ -125,4 +142,5 @@ def _name(varied: dict[str, Any]) -> str:
             words.append(value)
         else:
             words.append(f"{name.rpartition('.')[2].replace('_', '-')}{value}")
-    return "_".join(words) or "run"
+    name = re.sub(r"[^\w.=+-]", "-", "_".join(words)).lstrip(".")
+    return name if name and name != "sweep.json" else f"run{name}"

@@ -12,25 +12,28 @@ from pathlib import Path
 
 from rnnscope.exceptions import UsageError
 from rnnscope.sweeps.grid import Point
+from rnnscope.training import Run
+from rnnscope.training.failures import kept
 
 TRIES = 3
 """How often a run whose process was killed is taken up again from its checkpoint."""
 _GLANCE = 0.1  # seconds between two looks at the processes
 
 
+def check_workers(points: Sequence[Point], workers: int) -> None:
+    """Raises `UsageError` if the workers' threads are more than this machine's cores: they would fight."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max((point.recipe.threads for point in points), default=1)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"the workers of a sweep are a whole number of at least 1, not {workers!r}")
+    if threads > 1 and workers * threads > cores:
+        raise UsageError(f"{workers} workers with {threads} threads each would fight for {cores} cores; take fewer of either")
+
+
 def train_locally(
     points: Sequence[Point], folder: Path, workers: int, glance: Callable[[int], None]
 ) -> Iterator[tuple[Point, str]]:
-    """Each point when it is done, with what went wrong or an empty string. `glance` is called again and again meanwhile.
-
-    Raises `UsageError` if the workers' threads are more than this machine's cores: they would fight.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = max((point.recipe.threads for point in points), default=1)
-    if workers < 1:
-        raise UsageError(f"a sweep needs at least 1 worker, not {workers}")
-    if threads > 1 and workers * threads > cores:
-        raise UsageError(f"{workers} workers with {threads} threads each would fight for {cores} cores; take fewer of either")
+    """Each point when it is done, with what went wrong or an empty string. `glance` is called again and again meanwhile."""
     waiting, tries = deque(points), dict.fromkeys((point.name for point in points), 0)
     working: list[tuple[Point, subprocess.Popen[str]]] = []
     try:
@@ -50,7 +53,7 @@ def train_locally(
                 if status < 0 and tries[point.name] < TRIES:
                     waiting.appendleft(point)
                     continue
-                yield point, _reason(status, said, complained)
+                yield point, _reason(status, said, complained, Run(folder / point.name))
     finally:
         for _, process in working:
             process.kill()
@@ -73,11 +76,11 @@ def _start(point: Point, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def _reason(status: int, said: str, complained: str) -> str:
+def _reason(status: int, said: str, complained: str, run: Run) -> str:
     if status == 0:
         return ""
     if status < 0:
         name = signal.Signals(-status).name
         hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-        return f"its process was killed {TRIES} times by {name}{hint}; what it learned is kept: go on with --resume"
+        return f"its process was killed {TRIES} times by {name}{hint}; {kept(run)}; go on with --resume"
     return (said.strip() or complained.strip() or f"its process left with status {status}").splitlines()[-1]

@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from rnnscope.exceptions import OccupiedError, UsageError
+from rnnscope.exceptions import FormatError, OccupiedError, RnnscopeError, UsageError
 from rnnscope.files import claim, clear_partial, locked, write_json
 from rnnscope.progress import Progress, silent
-from rnnscope.sweeps.cluster import train_on_dask
+from rnnscope.sweeps.cluster import connect, train_on_dask
 from rnnscope.sweeps.grid import Point, read_grid
-from rnnscope.sweeps.local import train_locally
+from rnnscope.sweeps.local import check_workers, train_locally
 from rnnscope.sweeps.work import share_done
 from rnnscope.training import Run
+from rnnscope.training.trainer import check_same, divided
 
 MARKER = "sweep.json"
 _LOOK = 1.0  # seconds between two looks at the checkpoints
@@ -43,28 +44,47 @@ def sweep(
         raise UsageError("a sweep runs on workers of this machine or on a Dask cluster's, not on both; leave one out")
     points = read_grid(grid)
     folder = Path(into).resolve()
+    if dask is None:
+        check_workers(points, workers)
+    client = connect(dask) if dask is not None else None
     claim(folder, MARKER, "a sweep")
     if (folder / MARKER).exists() and not resume:
         raise OccupiedError(f"{into} holds a sweep already; go on with it (--resume), or choose another folder")
     with locked(folder, "a sweep"):
         clear_partial(folder)
         write_json(folder / MARKER, {"runs": [point.to_json() for point in points]})
-        problems = _train(points, folder, workers, dask, progress)
+        problems = _train(points, folder, workers, client, progress)
     return pd.DataFrame([_row(point, Run(folder / point.name), problems[point.name]) for point in points])
 
 
-def _train(points: list[Point], folder: Path, workers: int, dask: str | None, progress: Progress) -> dict[str, str]:
-    finished = [point for point in points if share_done(Run(folder / point.name)) == 1.0]
-    problems = dict.fromkeys((point.name for point in finished), "")
+def _train(points: list[Point], folder: Path, workers: int, client: Any, progress: Progress) -> dict[str, str]:
+    problems = {point.name: settled for point in points if (settled := _settled(point, folder)) is not None}
     watch = _Watch(points, folder, problems, progress)
     watch(0)
     todo = [point for point in points if point.name not in problems]
     outcomes: Iterator[tuple[Point, str]]
-    outcomes = train_on_dask(todo, folder, dask, watch) if dask else train_locally(todo, folder, workers, watch)
+    outcomes = train_on_dask(todo, folder, client, watch) if client else train_locally(todo, folder, workers, watch)
     for point, problem in outcomes if todo else ():
         problems[point.name] = problem
         watch(0, now=True)
     return problems
+
+
+def _settled(point: Point, folder: Path) -> str | None:
+    """Nothing for a run that is to be trained; for one that needs no training, what is wrong with it, or an empty string."""
+    run = Run(folder / point.name)
+    if not run.checkpoint.exists():
+        return None
+    try:
+        if not run.finished:
+            return None
+        check_same(run, point.recipe, divided(point.corpus(), point.recipe), resume=True)
+        run.model()  # says so if a file was lost or altered
+        if not run.history:
+            raise FormatError(f"{run.path / 'history.jsonl'} is missing; expected one line for each epoch; restore it")
+    except RnnscopeError as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 class _Watch:
@@ -90,9 +110,9 @@ def _row(point: Point, run: Run, problem: str) -> dict[str, Any]:
     row: dict[str, Any] = {"run": point.name}
     row |= {name.rpartition(".")[2]: value for name, value in point.varied.items()}
     architecture = point.recipe.architecture
-    history = run.history
+    history = [] if problem else run.history
     best = min(history, key=lambda entry: float(entry["validation_nats"])) if history else {}
-    vocabulary = len(run.vocabulary) if (run.path / "vocabulary.json").exists() else 0
+    vocabulary = 0 if problem else len(run.vocabulary)
     return row | {
         "units": architecture.units,
         "parameters": architecture.parameters(vocabulary) if vocabulary else None,

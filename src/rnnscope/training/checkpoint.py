@@ -40,7 +40,10 @@ def save_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optim
 
 def position_in(path: Path) -> Position:
     """Where the training was when it wrote this checkpoint; reads no tensor."""
-    return Position(**json.loads(read_about(path, "a checkpoint")["position"]))
+    try:
+        return Position(**json.loads(read_about(path, "a checkpoint")["position"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path} is damaged ({error!r}); expected a checkpoint; restore it, or make it anew") from error
 
 
 def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:

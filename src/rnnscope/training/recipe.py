@@ -91,6 +91,10 @@ class Recipe:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.architecture, Architecture):
+            raise RecipeError(
+                f"the architecture is an Architecture, such as Architecture('lstm', 2, 128), not {self.architecture!r}"
+            )
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if name == "updates" and value is None:
@@ -180,12 +184,16 @@ def recipe(name: str, **changes: Any) -> Recipe:
 
     Raises `UnknownNameError` for a name that no recipe has and `RecipeError` for a value that none can have.
     """
+    if not isinstance(name, str):
+        raise RecipeError(f"a recipe is named by a word, one of {', '.join(_NAMED)}, not by {name!r}")
     if name not in _NAMED:
         raise UnknownNameError("recipe", name, _NAMED)
     try:
         return replace(_NAMED[name], **changes)
-    except TypeError as error:
-        raise RecipeError(f"{error}; a recipe has: {', '.join(f.name for f in fields(Recipe))}") from error
+    except TypeError:
+        known = [f.name for f in fields(Recipe)]
+        unknown = next((name for name in changes if name not in known), "")
+        raise RecipeError(f"no field of a recipe is called {unknown!r}; a recipe has: {', '.join(known)}") from None
 
 
 def find_recipe(named: str | Path) -> Recipe:
@@ -206,7 +214,9 @@ def read_toml(path: Path, expected: str) -> dict[str, Any]:
     """Raises `RecipeError` for a file that is missing or that isn't TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise RecipeError(f"there is no file {path}; expected {expected}") from None
+    except OSError as error:
+        raise RecipeError(f"{path} can't be read ({error.strerror}); expected {expected}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not TOML ({error}); expected {expected}") from None

@@ -95,7 +95,8 @@ class Run:
         try:
             history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             history.sort(key=lambda entry: float(entry["epoch"]))
-            [float(entry["validation_nats"]) for entry in history]
+            for entry in history:
+                _ = float(entry["validation_nats"]), float(entry["train_nats"]), int(entry["updates"]), float(entry["seconds"])
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(f"{path} is damaged ({error!r}); expected one JSON object a line, one for each epoch") from error
         return history

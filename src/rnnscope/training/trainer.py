@@ -81,11 +81,12 @@ def divided(corpus: Corpus, recipe: Recipe) -> Corpus:
 def _prepare(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
     clear_partial(run.path, below=True)
     if (run.path / MARKER).exists():
-        _check_same(run, recipe, corpus, resume)
+        check_same(run, recipe, corpus, resume)
     run.begin(recipe, corpus)
 
 
-def _check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
+def check_same(run: Run, recipe: Recipe, corpus: Corpus, resume: bool) -> None:
+    """Raises `OccupiedError` if the run in a folder is another one, or is there and should not be gone on with."""
     if not resume:
         raise OccupiedError(f"{run.path} holds a run already; resume it (--resume), or choose another folder")
     old, new = run.description, describe(recipe, corpus)
