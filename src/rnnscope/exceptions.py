@@ -18,6 +18,7 @@ Each message is one line that says what was given, what was expected and what to
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from types import UnionType
 
 
 class RnnscopeError(Exception):
@@ -30,6 +31,12 @@ class UsageError(RnnscopeError):
     """The call itself makes no sense."""
 
     exit_status = 2
+
+
+def expect(value: object, kind: type | UnionType, what: str) -> None:
+    """Raises `UsageError` for a value that is no `kind`; `what` says what was expected and how to get one."""
+    if not isinstance(value, kind):
+        raise UsageError(f"{value!r:.80} is a {type(value).__name__}; expected {what}")
 
 
 class InputError(RnnscopeError):
@@ -46,12 +53,10 @@ class UnknownSymbolError(InputError):
     `symbol` is the code point or byte value, `position` its index in the text, in symbols.
     """
 
-    def __init__(self, symbol: int, position: int, vocabulary: str) -> None:
+    def __init__(self, symbol: int, position: int, vocabulary: str, what: str = "text") -> None:
         shown = repr(chr(symbol)) if vocabulary == "characters" else f"0x{symbol:02x}"
-        super().__init__(
-            f"symbol {shown} at position {position} is not in the model's vocabulary; "
-            f"remove it from the text, or say what to do with unknown symbols: skip or replace"
-        )
+        choice = ", or say what to do with unknown symbols: skip or replace" if what == "text" else ""
+        super().__init__(f"symbol {shown} at position {position} of the {what} is not in the model's vocabulary; remove it{choice}")
         self.symbol = symbol
         self.position = position
 

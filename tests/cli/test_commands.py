@@ -111,7 +111,7 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
         assert f"at {symbols} symbols" in done.stdout, done.stderr
 
     status, error = fails(capsys, "sample", folder, "--prompt", "naïve")
-    assert (status, "symbol 'ï' at position 2" in error) == (1, True)
+    assert (status, "symbol 'ï' at position 2 of the prompt" in error, "skip" in error) == (1, True, False)
 
 
 def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,3 +224,10 @@ def test_find_takes_a_file_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find("pyhton-stdlib")
     with pytest.raises(UnknownNameError, match="did you mean warpeace"):
         rs.corpus("warpiece")
+
+
+def test_bytes_that_a_command_line_could_not_decode_are_read_as_they_were() -> None:
+    vocabulary = rs.Vocabulary.of(b"caf\xe9 au lait")
+    assert vocabulary.decode(vocabulary.encode(b"caf\xe9".decode("utf-8", "surrogateescape"))) == b"caf\xe9"
+    with pytest.raises(CorpusError, match="lone surrogate at position 1"):
+        vocabulary.encode("a\ud800")

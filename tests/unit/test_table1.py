@@ -114,3 +114,10 @@ def test_the_recipes_are_the_papers_grid() -> None:
         512, 310, 243, 1048, 628, 492, 596, 359, 282
     }  # fmt: skip
     assert len(read_grid(RECIPES / "table1-small.toml")) == 12
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "{", '{"test_nats": "low"}'])
+def test_a_damaged_entry_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "warpeace-lstm-1-64.json").write_text(content)
+    with pytest.raises(FormatError, match=r"warpeace-lstm-1-64\.json is damaged"):
+        table1(tmp_path)

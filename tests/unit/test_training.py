@@ -1,15 +1,17 @@
 """Training: that it learns, and that a run is never lost, damaged unseen, or resumed as something else."""
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import rnnscope as rs
-from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, RecipeError, TrainingError
+from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, RecipeError, TrainingError, UsageError
 from rnnscope.models.evaluation import mean_nats
 from rnnscope.training import trainer
 from rnnscope.training.initialisation import first_model
@@ -119,6 +121,8 @@ def test_short_texts_are_trained_on(symbols: int, text: str, tmp_path: Path) -> 
         ("recipe.toml", lambda b: b[:30], "recipe.toml"),
         ("recipe.toml", lambda b: b"", "recipe.toml is damaged"),
         ("vocabulary.json", lambda b: b"[]", "vocabulary.json is damaged"),
+        ("vocabulary.json", lambda b: b"{}", r"vocabulary\.json: .* damaged"),
+        ("recipe.toml", lambda b: re.sub(rb"fingerprint = .*", b"fingerprint = 5", b), "recipe.toml is damaged .*fingerprint"),
     ],
 )
 def test_damage_is_named(file: str, damage, message: str, run: rs.Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -243,3 +247,16 @@ def test_threads_are_put_back(corpus: rs.Corpus, recipe: rs.Recipe, tmp_path: Pa
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_arguments_of_the_wrong_kind_are_named(recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path) -> None:
+    wrong: Any = "karpathy2015"
+    for call in (
+        lambda: rs.train(wrong, corpus, tmp_path / "run"),
+        lambda: rs.train(recipe, wrong, tmp_path / "run"),
+        lambda: rs.evaluate(wrong, corpus),
+        lambda: rs.record(wrong, corpus, tmp_path / "trace"),
+    ):
+        with pytest.raises(UsageError, match=r"'karpathy2015' is a str; expected a"):
+            call()
+    assert not list(tmp_path.iterdir())

@@ -122,11 +122,12 @@ def sample(run: Path, prompt: str, length: int, temperature: float, seed: int) -
     Example:
       rnnscope sample runs/book --prompt "It was " --temperature 0.7
     """
+    from rnnscope.corpora.vocabulary import utf8
     from rnnscope.models.sampling import sample as write
     from rnnscope.models.threads import computing
     from rnnscope.training import load
 
     with computing():
         text = write(load(run), prompt, length=length, temperature=temperature, seed=seed)
-    begin: str | bytes = prompt.encode() if isinstance(text, bytes) else prompt
+    begin: str | bytes = utf8(prompt) if isinstance(text, bytes) else prompt
     click.echo(begin + text)  # type: ignore[operator]  # both str or both bytes

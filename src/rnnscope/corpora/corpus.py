@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora.splits import ContiguousSplit, SplitRule
-from rnnscope.corpora.vocabulary import Ids, Symbols, Unknown, Vocabulary
+from rnnscope.corpora.vocabulary import Ids, Symbols, Unknown, Vocabulary, utf8
 from rnnscope.exceptions import CorpusError, UsageError
 from rnnscope.files import fingerprint
 
@@ -86,7 +86,7 @@ class Corpus:
         if symbols not in ("bytes", "characters"):
             raise UsageError(f"symbols are 'bytes' or 'characters', not {symbols!r}")
         if symbols == "bytes":
-            text = text.encode() if isinstance(text, str) else text
+            text = utf8(text) if isinstance(text, str) else text
         elif isinstance(text, bytes):
             try:
                 text = text.decode("utf-8")

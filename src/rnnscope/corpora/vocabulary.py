@@ -23,9 +23,21 @@ def code_points(text: str | bytes) -> NDArray[np.uint32]:
     try:
         return np.frombuffer(text.encode("utf-32-le"), np.uint32)
     except UnicodeEncodeError as error:
-        raise CorpusError(
-            f"the text has a lone surrogate at position {error.start}, which is no character; remove it, or read the text as bytes"
-        ) from None
+        raise _lone_surrogate(error) from None
+
+
+def utf8(text: str) -> bytes:
+    """The UTF-8 of a text; bytes that a command line could not decode (Python's surrogate escapes) come out as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise _lone_surrogate(error) from None
+
+
+def _lone_surrogate(error: UnicodeEncodeError) -> CorpusError:
+    return CorpusError(
+        f"the text has a lone surrogate at position {error.start}, which is no character; remove it, or read the text as bytes"
+    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Vocabulary:
         vocabulary's stand-in (U+FFFD, else `?`, else a space) there.
         """
         if self.kind == "bytes" and isinstance(text, str):
-            text = text.encode()
+            text = utf8(text)
         if self.kind == "characters" and isinstance(text, bytes):
             raise UsageError("this vocabulary is of characters: give it a str, not bytes")
         points = code_points(text)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import CorpusError
+from rnnscope.exceptions import CorpusError, expect
 from rnnscope.models.protocol import LanguageModel
 from rnnscope.progress import Progress, silent
 
@@ -34,6 +34,8 @@ def evaluate(model: LanguageModel, corpus: Corpus, *, progress: Progress = silen
     this length if symbols were independent, as the paper's figure does. Source: PAPER sections 1 and 4.
     Raises `CorpusError` where no symbol has a known successor.
     """
+    expect(model, LanguageModel, "a language model; rs.load(path) loads a run's")
+    expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     surprise = _surprise(model, corpus, progress)
     if not len(surprise):
         raise CorpusError(f"{corpus!r} has nothing to predict: no symbol in it has a successor; give at least 2 symbols")

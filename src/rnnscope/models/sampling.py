@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import softmax
 
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UnknownSymbolError, UsageError
 from rnnscope.models.network import RecurrentLM
 
 
@@ -32,7 +32,10 @@ def symbols(model: RecurrentLM, prompt: str | bytes, *, length: int, temperature
     if seed < 0:
         raise UsageError(f"the seed is at least 0, not {seed}")
     vocabulary = model.vocabulary
-    begin = vocabulary.encode(prompt).astype(np.int64)
+    try:
+        begin = vocabulary.encode(prompt).astype(np.int64)
+    except UnknownSymbolError as error:
+        raise UnknownSymbolError(error.symbol, error.position, vocabulary.kind, "prompt") from None
     if not len(begin):
         begin = np.array([vocabulary.values.index(10) if 10 in vocabulary.values else 0])
     generator = np.random.default_rng(seed)

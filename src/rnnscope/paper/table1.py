@@ -83,12 +83,20 @@ def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, pr
             continue
         target = results / f"{'-'.join(map(str, place))}.json"
         best = min(float(entry["validation_nats"]) for entry in run.history)
-        if target.exists() and read_json(target, "a result")["validation_nats"] <= best:
+        if target.exists() and _read_result(target)["validation_nats"] <= best:
             continue
         write_json(target, _result(run, place, best))
         written.append(target)
     progress(len(folders), len(folders))
     return written
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    data: Any = read_json(path, "an entry of Table 1")
+    for name in ("test_nats", "test_deviation", "validation_nats", "parameters", "units"):
+        if not isinstance(data, dict) or not isinstance(data.get(name), int | float):
+            raise FormatError(f"{path} is damaged: it has no number {name}; remove it and collect the entry again")
+    return dict(data)
 
 
 def _result(run: Run, place: tuple[str, str, int, int], best: float) -> dict[str, Any]:
@@ -141,7 +149,7 @@ def _rows(results: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             for cell in CELLS:
                 for layers in (1, 2, 3):
                     path = results / f"{name}-{cell}-{layers}-{size}.json"
-                    found = read_json(path, "a result") if path.exists() else {}
+                    found = _read_result(path) if path.exists() else {}
                     paper = published(name, cell, layers, size)
                     difference = found["test_nats"] - paper if found and paper is not None else None
                     yield {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import OccupiedError
+from rnnscope.exceptions import OccupiedError, expect
 from rnnscope.files import claim, replacing
 from rnnscope.models import LanguageModel, RecurrentLM
 from rnnscope.models.threads import computing
@@ -35,6 +35,8 @@ def record(
     value. Raises `OccupiedError` for a folder that holds something else (or a trace, unless `overwrite`),
     `UnknownNameError` for a pattern that matches nothing, `VerificationError` for a network that can't be trusted.
     """
+    expect(model, LanguageModel, "a language model; rs.load(path) loads a run's")
+    expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     into = Path(into)
     chosen = select(list(model.signals), signals)
     claim(into, MARKER, "a trace")

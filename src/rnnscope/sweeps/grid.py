@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnscope.corpora import Corpus, find
-from rnnscope.exceptions import RecipeError
+from rnnscope.exceptions import RecipeError, expect
 from rnnscope.models import Architecture
 from rnnscope.training import Recipe, recipe
 from rnnscope.training.recipe import read_toml
@@ -63,6 +63,7 @@ def read_grid(source: str | Path | dict[str, Any]) -> list[Point]:
     Raises `RecipeError` for a file that is no grid, or for a field or value that no recipe has, and `CorpusError` for a
     text that isn't there.
     """
+    expect(source, dict | str | Path, "a TOML file, or the same as a dict")
     data = source if isinstance(source, dict) else read_toml(Path(source), "a recipe in TOML, a field of which may be a list")
     flat = dict(_flatten(data))
     for name, value in flat.items():

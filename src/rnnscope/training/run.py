@@ -10,7 +10,7 @@ import tomli_w
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
-from rnnscope.exceptions import FormatError, RecipeError
+from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError
 from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
 from rnnscope.models import RecurrentLM, fused
 from rnnscope.models.cells import CELLS
@@ -21,6 +21,7 @@ from rnnscope.training.recipe import Recipe
 from rnnscope.training.tensors import read_tensors, write_tensors
 
 MARKER = "recipe.toml"
+_KNOWN = {"name": str, "symbols": str, "length": int, "fingerprint": str, "split": dict, "language": str, "source": str}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,12 @@ class Run:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FormatError(f"{path} is damaged ({error}); expected a recipe in TOML; restore it") from error
-        if not isinstance(data.get("corpus"), dict):
+        known = data.get("corpus")
+        if not isinstance(known, dict):
             raise FormatError(f"{path} is damaged (it has no table 'corpus'); expected a recipe in TOML; restore it")
+        for name, kind in _KNOWN.items():
+            if not isinstance(known.get(name, kind()), kind):
+                raise FormatError(f"{path} is damaged (the corpus's {name} is {known[name]!r}); restore it")
         return data
 
     @property
@@ -75,12 +80,19 @@ class Run:
 
     @property
     def split(self) -> Any:
-        return split_rule(self.corpus["split"])
+        try:
+            return split_rule(self.corpus["split"])
+        except (RnnscopeError, KeyError, TypeError) as error:
+            raise FormatError(f"{self.path / MARKER} is damaged: its split ({error}); restore it") from error
 
     @property
     def vocabulary(self) -> Vocabulary:
         path = self.path / "vocabulary.json"
-        return Vocabulary.from_json(read_json(path, "the vocabulary of a run"))
+        data = read_json(path, "the vocabulary of a run")
+        try:
+            return Vocabulary.from_json(data)
+        except (FormatError, UsageError) as error:
+            raise FormatError(f"{path}: {error}") from error
 
     @property
     def checkpoint(self) -> Path:

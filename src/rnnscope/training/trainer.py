@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from rnnscope.corpora import Corpus, StreamSplit
 from rnnscope.corpora.batches import Streams
-from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError
+from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError, expect
 from rnnscope.files import claim, clear_partial, locked
 from rnnscope.models.evaluation import mean_nats
 from rnnscope.models.network import State
@@ -48,6 +48,8 @@ def train(recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = Fa
     something else or that another process trains into, `TrainingError` if the loss is no longer a number or the disk,
     the folder or the memory fails; it names the last good checkpoint.
     """
+    expect(recipe, Recipe, "a Recipe; rs.recipe('karpathy2015') gives a named one")
+    expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     check_trainable(corpus)
     corpus = divided(corpus, recipe)
     run = Run(Path(into))
