@@ -234,7 +234,7 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     path = tmp_path / "small.txt"
     path.write_text(text * 20)
     arguments = [sys.executable, "-m", "rnnscope", "train", str(path), "--out", str(tmp_path / "run"), "--units", "32"]
-    process = subprocess.Popen([*arguments, "--epochs", "50"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*arguments, "--epochs", "100000"], stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run" / "checkpoint" / "last.safetensors").exists():
         assert process.poll() is None
         time.sleep(0.05)
@@ -244,7 +244,7 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command with --resume to go on"
     history = tmp_path / "run" / "history.jsonl"
     kept = [json.loads(line) for line in history.read_text().splitlines()]
-    process = subprocess.Popen([*arguments, "--epochs", "50", "--resume"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*arguments, "--epochs", "100000", "--resume"], stderr=subprocess.PIPE, text=True)
     while len(history.read_text().splitlines()) <= len(kept):
         assert process.poll() is None
         time.sleep(0.05)
