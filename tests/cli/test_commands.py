@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -230,11 +231,17 @@ def test_a_text_that_changed_is_not_recorded_in_silence(text: str, tmp_path: Pat
     assert "has changed since" in command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
 
 
+def _interruptible(command: list[str]) -> subprocess.Popen[str]:
+    # A shell starts what runs in its background with Control-C ignored, and a child inherits that.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+
+
 def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     path = tmp_path / "small.txt"
     path.write_text(text * 20)
     arguments = [sys.executable, "-m", "rnnscope", "train", str(path), "--out", str(tmp_path / "run"), "--units", "32"]
-    process = subprocess.Popen([*arguments, "--epochs", "100000"], stderr=subprocess.PIPE, text=True)
+    process = _interruptible([*arguments, "--epochs", "100000"])
     while not (tmp_path / "run" / "checkpoint" / "last.safetensors").exists():
         assert process.poll() is None
         time.sleep(0.05)
@@ -244,7 +251,7 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command with --resume to go on"
     history = tmp_path / "run" / "history.jsonl"
     kept = [json.loads(line) for line in history.read_text().splitlines()]
-    process = subprocess.Popen([*arguments, "--epochs", "100000", "--resume"], stderr=subprocess.PIPE, text=True)
+    process = _interruptible([*arguments, "--epochs", "100000", "--resume"])
     while len(history.read_text().splitlines()) <= len(kept):
         assert process.poll() is None
         time.sleep(0.05)
