@@ -24,6 +24,7 @@ _PUBLIC = {
     "StreamSplit": "rnnscope.corpora",
     "Trace": "rnnscope.traces",
     "Vocabulary": "rnnscope.corpora",
+    "ablate": "rnnscope.models.interventions",
     "best_units": "rnnscope.analysis",
     "Evaluation": "rnnscope.models",
     "corpus": "rnnscope.corpora.named",
@@ -31,6 +32,7 @@ _PUBLIC = {
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "load": "rnnscope.training",
     "named_corpora": "rnnscope.corpora",
+    "patch": "rnnscope.models.interventions",
     "open_trace": "rnnscope.traces",
     "recipe": "rnnscope.training",
     "recipes": "rnnscope.training",
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
     from rnnscope.models import LanguageModel as LanguageModel
     from rnnscope.models import RecurrentLM as RecurrentLM
     from rnnscope.models import evaluate as evaluate
+    from rnnscope.models.interventions import ablate as ablate
+    from rnnscope.models.interventions import patch as patch
     from rnnscope.models.sampling import sample as sample
     from rnnscope.recording import record as record
     from rnnscope.signal import Signal as Signal

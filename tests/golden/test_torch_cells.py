@@ -30,12 +30,13 @@ def reference(ours: rs.RecurrentLM, cell: str) -> Any:
     return theirs
 
 
-def random_states(ours: rs.RecurrentLM) -> list[dict[str, Tensor]]:
-    return [{n: torch.rand_like(v) * 2 - 1 for n, v in layer.items()} for layer in ours.initial_state(BATCH)]
+def random_state(ours: rs.RecurrentLM) -> dict[str, Tensor]:
+    return {name: torch.rand_like(value) * 2 - 1 for name, value in ours.begin(BATCH).items()}
 
 
-def theirs_of(states: list[dict[str, Tensor]]) -> Any:
-    stacked = [torch.stack([layer[name] for layer in states]) for name in states[0]]
+def theirs_of(state: dict[str, Tensor]) -> Any:
+    kinds = [kind for kind in ("hidden", "cell") if f"layer0/{kind}" in state]
+    stacked = [torch.stack([value for name, value in state.items() if name.endswith(kind)]) for kind in kinds]
     return tuple(stacked) if len(stacked) > 1 else stacked[0]
 
 
@@ -48,7 +49,7 @@ def test_outputs_and_gradients_equal_torch_in_float64(cell: str, layers: int, pa
     if path == "equations":
         monkeypatch.setattr(fused, "covers", lambda cell: False)
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
-    states = random_states(ours)
+    states = random_state(ours)
     weight = torch.rand(TIME, BATCH, SYMBOLS, dtype=torch.float64)
 
     logits, last = ours(ids, states)
@@ -69,8 +70,8 @@ def test_outputs_and_gradients_equal_torch_in_float64(cell: str, layers: int, pa
 def test_kernel_and_equations_agree_on_every_signal_in_float32(cell: str) -> None:
     ours = model(cell, 2).float()
     ids = torch.randint(0, SYMBOLS, (200, BATCH))
-    fast, _ = ours.record(ids, ours.initial_state(BATCH))
-    slow, _ = ours.record(ids, ours.initial_state(BATCH), kernel=False)
+    fast, _ = ours.advance(ids, ours.begin(BATCH))
+    slow, _ = ours.advance(ids, ours.begin(BATCH), kernel=False)
     assert fast.keys() == slow.keys()
     assert {s.name for s in ours.signals} <= fast.keys() | {"log_prob", "log_probs"}
     for name, value in fast.items():
@@ -88,7 +89,7 @@ def test_the_papers_gru_by_hand() -> None:
     w, u, b, d = (p.detach().numpy() for p in layer.weights)
     (w_r, w_z, w_n), (u_r, u_z, u_n), (b_r, b_z, b_n), (d_r, d_z, d_n) = (np.split(m, 3) for m in (w, u, b, d))
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
-    named, _ = ours.record(ids, ours.initial_state(BATCH))
+    named, _ = ours.advance(ids, ours.begin(BATCH))
     h = np.zeros((BATCH, UNITS))
     for t in range(TIME):
         x = np.eye(SYMBOLS)[ids[t]]
@@ -115,7 +116,7 @@ def test_lstm_signals_by_hand() -> None:
     [layer] = ours.stack
     w, u, b, d = (p.detach().numpy() for p in layer.weights)
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
-    named, _ = ours.record(ids, ours.initial_state(BATCH))
+    named, _ = ours.advance(ids, ours.begin(BATCH))
     h, c = np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS))
     for t in range(TIME):
         i, f, g, o = np.split(np.eye(SYMBOLS)[ids[t]] @ w.T + b + h @ u.T + d, 4, axis=1)
@@ -136,7 +137,9 @@ def test_a_large_vocabulary_takes_the_looked_up_way() -> None:
         for name, value in ours.stack[0].named_parameters():
             getattr(theirs, f"{name}_l0").copy_(value)
     out, _ = theirs(one_hot(ids, 100).double())
-    hidden, _ = fused.hidden_states(ours.stack[0].cell, ids, ours.initial_state(BATCH)[0], ours.stack[0].weights)
+    hidden, _ = fused.hidden_states(
+        ours.stack[0].cell, ids, {name: torch.zeros(BATCH, UNITS).double() for name in ("hidden", "cell")}, ours.stack[0].weights
+    )
     torch.testing.assert_close(hidden, out, rtol=0, atol=1e-12)
     torch.autograd.backward([hidden.sum(), out.sum()])
     torch.testing.assert_close(ours.stack[0].weight_ih.grad, theirs.weight_ih_l0.grad, rtol=0, atol=1e-12)
@@ -145,7 +148,7 @@ def test_a_large_vocabulary_takes_the_looked_up_way() -> None:
 def test_every_signal_has_its_equation_and_keeps_to_its_range() -> None:
     for name, cell in CELLS.items():
         ours = model(name, 1)
-        named, _ = ours.record(torch.randint(0, SYMBOLS, (50, BATCH)), ours.initial_state(BATCH))
+        named, _ = ours.advance(torch.randint(0, SYMBOLS, (50, BATCH)), ours.begin(BATCH))
         for signal in cells.signals(cell, 0, UNITS):
             values = named[signal.name]
             assert signal.equation
@@ -157,15 +160,15 @@ def test_our_kernel_for_the_papers_gru_has_the_equations_gradients(monkeypatch: 
     ours = model("gru-paper", 2)
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
     weight = torch.rand(TIME, BATCH, SYMBOLS, dtype=torch.float64)
-    states = random_states(ours)
+    states = random_state(ours)
     found = []
     for path in ("kernel", "equations"):
         if path == "equations":
             monkeypatch.setattr(fused, "covers", lambda cell: False)
         ours.zero_grad()
-        first = [{name: value.clone().requires_grad_() for name, value in layer.items()} for layer in states]
+        first = {name: value.clone().requires_grad_() for name, value in states.items()}
         logits, last = ours(ids, first)
-        torch.autograd.backward((logits * weight).sum() + sum(layer["hidden"].square().sum() for layer in last))
-        found.append([logits.detach(), *(p.grad for p in ours.parameters()), *(layer["hidden"].grad for layer in first)])
+        torch.autograd.backward((logits * weight).sum() + sum(value.square().sum() for value in last.values()))
+        found.append([logits.detach(), *(p.grad for p in ours.parameters()), *(value.grad for value in first.values())])
     for fast, slow in zip(*found, strict=True):
         torch.testing.assert_close(fast, slow, rtol=0, atol=1e-12)

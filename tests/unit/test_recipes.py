@@ -128,7 +128,7 @@ def test_dropout_stands_between_layers_and_before_the_softmax_not_at_the_input(c
 
     logits, state = model(torch.zeros(4, 2, dtype=torch.int64), between=between)
     assert [tuple(x.shape) for x in seen] == [(4, 2, 5)] * 3
-    assert torch.equal(seen[0][-1], state[0]["hidden"])  # what layer 0 carries along is not dropped
+    assert torch.equal(seen[0][-1], state["layer0/hidden"])  # what layer 0 carries along is not dropped
     assert torch.allclose(logits, model.readout.bias.expand_as(logits))
 
 

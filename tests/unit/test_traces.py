@@ -113,7 +113,7 @@ def test_a_model_that_lies_is_not_recorded(
 ) -> None:
     wrong = type(CELLS["lstm"])()
     honest = wrong.advance
-    monkeypatch.setattr(type(wrong), "advance", lambda self, g, x, s, w: {**honest(g, x, s, w), "hidden": g["output"]})
+    monkeypatch.setattr(type(wrong), "advance", lambda self, *given: {**honest(*given), "hidden": given[0]["output"]})
     with pytest.raises(VerificationError, match=r"layer\d/\w+ differs by|log_probs? differs by"):
         rs.record(model, trace.corpus, tmp_path / "t")
     assert list(tmp_path.glob("t/*")) == []

@@ -8,5 +8,6 @@ from rnnscope.models.architecture import Architecture
 from rnnscope.models.evaluation import Evaluation, evaluate
 from rnnscope.models.network import RecurrentLM
 from rnnscope.models.protocol import Block, LanguageModel
+from rnnscope.models.recurrent import Recurrent
 
-__all__ = ["Architecture", "Block", "Evaluation", "LanguageModel", "RecurrentLM", "evaluate"]
+__all__ = ["Architecture", "Block", "Evaluation", "LanguageModel", "Recurrent", "RecurrentLM", "evaluate"]

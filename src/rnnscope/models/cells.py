@@ -7,9 +7,12 @@ fused kernel, for a whole stretch of text at once.
 
 Notation: x is the layer's input, already multiplied by W and with its bias b added; h and c are the previous
 states; σ is the logistic function; ∘ multiplies element by element. The weights lie as in torch: rows in blocks,
-one block per gate. Source: PAPER section 2; torch.nn.LSTM, GRU, RNN.
+one block per gate. Every signal passes through `edit(kind, value)` where it is computed, so that an intervention acts
+on all that follows, in the same step and later. Source: PAPER section 2; torch.nn.LSTM, GRU, RNN.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, NamedTuple, Protocol
 
 import torch
@@ -19,6 +22,12 @@ from torch.nn.functional import linear
 from rnnscope.signal import Signal
 
 Named = dict[str, Tensor]
+Edit = Callable[[str, Tensor], Tensor]
+
+
+def unchanged(kind: str, value: Tensor) -> Tensor:
+    """The edit that leaves everything as it is."""
+    return value
 
 
 class Weights(NamedTuple):
@@ -48,19 +57,23 @@ class Cell(Protocol):
     states: ClassVar[tuple[str, ...]]
     equations: ClassVar[dict[str, Equation]]
 
-    def gates(self, x: Tensor, state: Named, weights: Weights) -> Named:
+    def gates(self, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         """What follows from the input (…, blocks · units) and the hidden state (…, units) alone, each (…, units)."""
         ...
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights) -> Named:
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         """The new states, each (…, units)."""
         ...
 
 
-def step(cell: Cell, x: Tensor, state: Named, weights: Weights) -> Named:
+def step(cell: Cell, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
     """Every signal of one step: gates and new states, by name."""
-    gates = cell.gates(x, state, weights)
-    return {**gates, **cell.advance(gates, x, state, weights)}
+    gates = cell.gates(x, state, weights, edit)
+    return {**gates, **cell.advance(gates, x, state, weights, edit)}
+
+
+def _edited(edit: Edit, named: Named) -> Named:
+    return {kind: edit(kind, value) for kind, value in named.items()}
 
 
 def _gate(text: str) -> Equation:
@@ -86,13 +99,13 @@ class LSTM:
         "hidden": _bounded("h = o ∘ tanh(c)"),
     }
 
-    def gates(self, x: Tensor, state: Named, weights: Weights) -> Named:
+    def gates(self, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         i, f, g, o = (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).chunk(4, -1)
-        return {"input": i.sigmoid(), "forget": f.sigmoid(), "output": o.sigmoid(), "candidate": g.tanh()}
+        return _edited(edit, {"input": i.sigmoid(), "forget": f.sigmoid(), "output": o.sigmoid(), "candidate": g.tanh()})
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights) -> Named:
-        cell = gates["forget"] * state["cell"] + gates["input"] * gates["candidate"]
-        return {"cell": cell, "hidden": gates["output"] * cell.tanh()}
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
+        cell = edit("cell", gates["forget"] * state["cell"] + gates["input"] * gates["candidate"])
+        return {"cell": cell, "hidden": edit("hidden", gates["output"] * cell.tanh())}
 
 
 class GRU:
@@ -108,15 +121,15 @@ class GRU:
         "hidden": _bounded("h = (1 − z) ∘ h̃ + z ∘ h₋₁"),
     }
 
-    def gates(self, x: Tensor, state: Named, weights: Weights) -> Named:
+    def gates(self, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         x_r, x_z, x_n = x.chunk(3, -1)
         u_r, u_z, u_n = linear(state["hidden"], weights.hidden, weights.bias_hidden).chunk(3, -1)
-        reset = (x_r + u_r).sigmoid()
-        return {"reset": reset, "update": (x_z + u_z).sigmoid(), "candidate": (x_n + reset * u_n).tanh()}
+        reset = edit("reset", (x_r + u_r).sigmoid())
+        return {"reset": reset, **_edited(edit, {"update": (x_z + u_z).sigmoid(), "candidate": (x_n + reset * u_n).tanh()})}
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights) -> Named:
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         update = gates["update"]
-        return {"hidden": (1 - update) * gates["candidate"] + update * state["hidden"]}
+        return {"hidden": edit("hidden", (1 - update) * gates["candidate"] + update * state["hidden"])}
 
 
 class PaperGRU:
@@ -132,18 +145,18 @@ class PaperGRU:
         "hidden": _bounded("h = (1 − z) ∘ h₋₁ + z ∘ h̃"),
     }
 
-    def gates(self, x: Tensor, state: Named, weights: Weights) -> Named:
+    def gates(self, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         units = weights.hidden.shape[1]
         hidden = state["hidden"]
         x_r, x_z, x_n = x.chunk(3, -1)
         u_r, u_z = linear(hidden, weights.hidden[: 2 * units], weights.bias_hidden[: 2 * units]).chunk(2, -1)
-        reset = (x_r + u_r).sigmoid()
+        reset = edit("reset", (x_r + u_r).sigmoid())
         u_n = linear(reset * hidden, weights.hidden[2 * units :], weights.bias_hidden[2 * units :])
-        return {"reset": reset, "update": (x_z + u_z).sigmoid(), "candidate": (x_n + u_n).tanh()}
+        return {"reset": reset, **_edited(edit, {"update": (x_z + u_z).sigmoid(), "candidate": (x_n + u_n).tanh()})}
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights) -> Named:
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         update = gates["update"]
-        return {"hidden": (1 - update) * state["hidden"] + update * gates["candidate"]}
+        return {"hidden": edit("hidden", (1 - update) * state["hidden"] + update * gates["candidate"])}
 
 
 class RNN:
@@ -154,11 +167,11 @@ class RNN:
     states: ClassVar[tuple[str, ...]] = ("hidden",)
     equations: ClassVar[dict[str, Equation]] = {"hidden": _bounded("h = tanh(W x + U h₋₁ + b)")}
 
-    def gates(self, x: Tensor, state: Named, weights: Weights) -> Named:
+    def gates(self, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         return {}
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights) -> Named:
-        return {"hidden": (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).tanh()}
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
+        return {"hidden": edit("hidden", (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).tanh())}
 
 
 CELLS: dict[str, Cell] = {cell.name: cell for cell in (LSTM(), GRU(), PaperGRU(), RNN())}
@@ -194,10 +207,15 @@ def replay(cell: Cell, x: Tensor, states: Named, first: Named, weights: Weights)
     return named
 
 
-def unroll(cell: Cell, x: Tensor, first: Named, weights: Weights) -> Named:
-    """Every signal of a stretch, shape (time, batch, units), step by step through the equations."""
+def unroll(
+    cell: Cell, x: Tensor, first: Named, weights: Weights, edit: Callable[[int, str, Tensor], Tensor] | None = None
+) -> Named:
+    """Every signal of a stretch, shape (time, batch, units), step by step through the equations.
+
+    `edit` gets the step's number in the stretch, the signal's kind and its value, (batch, units).
+    """
     state, steps = first, []
-    for x_t in x.unbind(0):
-        state = step(cell, x_t, state, weights)
+    for t, x_t in enumerate(x.unbind(0)):
+        state = step(cell, x_t, state, weights, partial(edit, t) if edit else unchanged)
         steps.append(state)
     return {kind: torch.stack([each[kind] for each in steps]) for kind in cell.equations}

@@ -7,11 +7,11 @@ import torch
 from torch.nn.functional import softmax
 
 from rnnscope.exceptions import UnknownSymbolError, UsageError
-from rnnscope.models.network import RecurrentLM
+from rnnscope.models.recurrent import Recurrent
 
 
 def sample(
-    model: RecurrentLM, prompt: str | bytes = "", *, length: int = 500, temperature: float = 1.0, seed: int = 0
+    model: Recurrent, prompt: str | bytes = "", *, length: int = 500, temperature: float = 1.0, seed: int = 0
 ) -> str | bytes:
     """`length` symbols that the model writes after `prompt`; the same seed gives the same text.
 
@@ -23,7 +23,7 @@ def sample(
 
 
 @torch.no_grad()
-def symbols(model: RecurrentLM, prompt: str | bytes, *, length: int, temperature: float, seed: int) -> Iterator[int]:
+def symbols(model: Recurrent, prompt: str | bytes, *, length: int, temperature: float, seed: int) -> Iterator[int]:
     """The same, symbol number by symbol number."""
     if length < 0:
         raise UsageError(f"the length of a sample is at least 0, not {length}")
@@ -39,13 +39,16 @@ def symbols(model: RecurrentLM, prompt: str | bytes, *, length: int, temperature
     if not len(begin):
         begin = np.array([vocabulary.values.index(10) if 10 in vocabulary.values else 0])
     generator = np.random.default_rng(seed)
-    logits, state = model(torch.from_numpy(begin)[:, None])
+    read, state, done = torch.from_numpy(begin)[:, None], model.begin(1), 0
     for _ in range(length):
-        last = logits[-1, 0].double()
+        edit = model.edits(None, np.arange(done, done + len(read))[:, None])
+        named, state = model.advance(read.to(model.device), state, inside=False, edit=edit)
+        done += len(read)
+        last = named["logits"][-1, 0].double().cpu()
         if temperature == 0:
             chosen = int(last.argmax())
         else:
             heights = softmax(last / temperature, -1).cumsum(-1).numpy()
             chosen = int(np.searchsorted(heights, generator.random() * heights[-1], side="right"))
         yield chosen
-        logits, state = model(torch.tensor([[chosen]]), state)
+        read = torch.tensor([[chosen]])

@@ -6,7 +6,7 @@ from pathlib import Path
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import OccupiedError, expect
 from rnnscope.files import claim, replacing
-from rnnscope.models import LanguageModel, RecurrentLM
+from rnnscope.models import LanguageModel, Recurrent
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import select
@@ -44,8 +44,7 @@ def record(
         raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
     described = {"name": model.name, "fingerprint": model.fingerprint}
     with computing(), replacing(into) as folder:
-        if isinstance(model, RecurrentLM):
-            described["architecture"] = str(model.architecture)
+        if isinstance(model, Recurrent):
             model.verify(corpus.head(_VERIFIED))
         writer = TraceWriter(folder, corpus, chosen, described, dtype=dtype)
         done = 0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnscope.exceptions import FormatError
 from rnnscope.models import RecurrentLM
-from rnnscope.models.network import State
+from rnnscope.models.recurrent import State
 from rnnscope.training.tensors import read_about, read_tensors, write_tensors
 
 
@@ -33,8 +33,7 @@ def save_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optim
     tensors = {f"weight.{name}": value for name, value in model.state_dict().items()}
     for k, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{k}.{name}": value for name, value in moments.items()}
-    for k, layer in enumerate(state):
-        tensors |= {f"state.{k}.{name}": value for name, value in layer.items()}
+    tensors |= {f"state.{name}": value for name, value in state.items()}
     write_tensors(path, tensors, {"position": json.dumps(asdict(position))})
 
 
@@ -55,17 +54,17 @@ def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optim
     try:
         position = Position(**json.loads(about["position"]))
         model.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("weight.")})
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": _nested(tensors, "optimiser")})
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": _moments(tensors)})
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} is of another network than its recipe says; train anew into another folder") from error
-    return list(_nested(tensors, "state").values()), position
+    return {name[6:]: value for name, value in tensors.items() if name.startswith("state.")}, position
 
 
-def _nested(tensors: dict[str, Tensor], kind: str) -> dict[int, dict[str, Any]]:
+def _moments(tensors: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
     nested: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         head, _, rest = name.partition(".")
-        if head == kind:
+        if head == "optimiser":
             k, _, last = rest.partition(".")
             nested.setdefault(int(k), {})[last] = value
     return dict(sorted(nested.items()))

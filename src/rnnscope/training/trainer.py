@@ -19,7 +19,7 @@ from rnnscope.corpora.batches import Streams
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError, expect
 from rnnscope.files import claim, clear_partial, locked
 from rnnscope.models.evaluation import mean_nats
-from rnnscope.models.network import State
+from rnnscope.models.recurrent import State
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpoint
@@ -115,7 +115,7 @@ class _Training:
         self.weights = list(self.model.parameters())
         self.optimiser = optimiser_for(recipe, self.model)
         self.dropout = Dropout(recipe.dropout, recipe.seed, self.batch, self.share, device) if recipe.dropout else None
-        self.state = self.model.initial_state(self.inputs.shape[1])
+        self.state = self.model.begin(self.inputs.shape[1])
         self.unseen = torch.zeros(3, dtype=torch.float64, device=device)  # nats, symbols, norms since the last look
         full = recipe.epochs * self.streams.columns
         self.updates = min(full, recipe.updates or full)
@@ -133,7 +133,7 @@ class _Training:
 
     def go_on(self) -> None:
         state, self.position = load_checkpoint(self.run.checkpoint, self.model, self.optimiser)
-        self.state = [{name: value[self.share].to(self.device) for name, value in layer.items()} for layer in state]
+        self.state = {name: value[self.share].to(self.device) for name, value in state.items()}
         self.history = self.run.history[: self.position.epoch]
         if len(self.history) < self.position.epoch:
             path, have = self.run.path / "history.jsonl", len(self.history)
@@ -162,7 +162,7 @@ class _Training:
         part = slice(place.column * self.streams.length, (place.column + 1) * self.streams.length)
         inputs, targets = self.inputs[part], self.targets[part]
         if place.column == 0:
-            self.state = self.model.initial_state(inputs.shape[1])
+            self.state = self.model.begin(inputs.shape[1])
         if self.dropout:
             self.dropout.begin(place.update)
         for options in self.optimiser.param_groups:
@@ -253,11 +253,10 @@ class _Training:
         """The carried state of all streams, also of those that other processes have."""
         if self.group.size == 1:
             return self.state
-        whole = [{name: value.new_zeros(self.batch, value.shape[1]) for name, value in layer.items()} for layer in self.state]
-        for mine, everyone in zip(self.state, whole, strict=True):
-            for name, value in mine.items():
-                everyone[name][self.share] = value
-        self.group.add([value for layer in whole for value in layer.values()])
+        whole = {name: value.new_zeros(self.batch, value.shape[1]) for name, value in self.state.items()}
+        for name, value in self.state.items():
+            whole[name][self.share] = value
+        self.group.add(list(whole.values()))
         return whole
 
     def learning_rate(self) -> float:
@@ -270,4 +269,4 @@ class _Training:
 
 
 def _detached(state: State) -> State:
-    return [{name: value.detach().float() for name, value in layer.items()} for layer in state]
+    return {name: value.detach().float() for name, value in state.items()}

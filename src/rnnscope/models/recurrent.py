@@ -1,0 +1,181 @@
+"""`Recurrent`: a language model that carries a state from symbol to symbol.
+
+Whoever has one writes `begin` and `advance`; reading a text, its probabilities, and interventions follow from them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from rnnscope.corpora import Corpus, Vocabulary
+from rnnscope.exceptions import UsageError, VerificationError
+from rnnscope.models.cells import Named
+from rnnscope.models.protocol import Block
+from rnnscope.signal import Signal, select
+
+QUANTUM = 256
+"""Symbols that are computed together when a text is read; fixed, so that the size of a block changes no value."""
+_WIDTH = 128  # segments read side by side
+
+State = Named
+"""What is carried along: a tensor of shape (batch, …) for each name. A state that is a signal has the signal's name."""
+
+Edit = Callable[[int, str, Tensor], Tensor]
+"""What an intervention does: (step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
+
+
+class Recurrent(ABC):
+    """A language model with a state. Its signals end with `log_prob` and `log_probs`, which are worked out here."""
+
+    name: str
+    vocabulary: Vocabulary
+
+    @property
+    @abstractmethod
+    def signals(self) -> list[Signal]:
+        """Everything that can be recorded, `predictions` among them."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Of everything that its values depend on."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where symbol numbers are wanted."""
+        return torch.device("cpu")
+
+    @abstractmethod
+    def begin(self, batch: int) -> State:
+        """The state before the first symbol of `batch` segments."""
+
+    @abstractmethod
+    def advance(
+        self, ids: Tensor, state: State, *, inside: bool = True, kernel: bool = True, edit: Edit | None = None
+    ) -> tuple[Named, State]:
+        """Read symbol numbers (time, batch): every signal, (time, batch, units), `logits` among them, and the state after.
+
+        Without `inside` the logits are enough. `kernel=False` steps through the readable equations. Each signal of
+        each step goes through `edit` before anything is computed from it.
+        """
+
+    def edits(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> Edit | None:
+        """What to change while reading these positions (time, batch) of a corpus, or of a text that is being written."""
+        return None
+
+    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = QUANTUM, kernel: bool = True) -> Iterator[Block]:
+        """See `LanguageModel.read`. Segments are read side by side, each from a fresh state.
+
+        `kernel=False` steps through the readable equations instead of kernels.
+        Raises `UsageError` for a corpus with another vocabulary and `UnknownNameError` for an unknown signal.
+        """
+        if corpus.vocabulary != self.vocabulary:
+            raise UsageError(
+                f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
+                "Corpus.from_text(…, vocabulary=model.vocabulary)"
+            )
+        if block < 1:
+            raise UsageError(f"a block holds at least 1 symbol, not {block}")
+        names = [s.name for s in select(self.signals, signals)]
+        spans = list(corpus.spans())
+        after = corpus.next_ids()
+        for first in range(0, len(spans), _WIDTH):
+            yield from self._read_side_by_side(corpus, after, spans[first : first + _WIDTH], names, block, kernel)
+
+    def _read_side_by_side(
+        self,
+        corpus: Corpus,
+        after: NDArray[np.int64],
+        spans: list[tuple[int, int]],
+        names: list[str],
+        block: int,
+        kernel: bool,
+    ) -> Iterator[Block]:
+        inside = any(name not in ("log_prob", "log_probs") for name in names)
+        state = self.begin(len(spans))
+        for offset in range(0, max(stop - start for start, stop in spans), QUANTUM):
+            lengths = [min(max(stop - start - offset, 0), QUANTUM) for start, stop in spans]
+            live = [k for k, length in enumerate(lengths) if length]
+            if len(live) < len(lengths):  # segments that have ended leave the batch
+                state = {name: value[live] for name, value in state.items()}
+                spans, lengths = [spans[k] for k in live], [lengths[k] for k in live]
+            starts = np.array([start + offset for start, _ in spans])
+            positions = starts + np.arange(max(lengths))[:, None]
+            there = np.arange(max(lengths))[:, None] < np.array(lengths)
+            ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
+            wanted = np.where(there, after[np.where(there, positions, 0)], -1)
+            with torch.no_grad():
+                named, state = self.advance(
+                    torch.from_numpy(ids).to(self.device), state,
+                    inside=inside, kernel=kernel, edit=self.edits(corpus, np.where(there, positions, -1)),
+                )  # fmt: skip
+                arrays = {name: _numpy(value) for name, value in _outputs(named, names, wanted).items()}
+            for k, (start, length) in enumerate(zip(starts.tolist(), lengths, strict=True)):
+                for at in range(0, length, block):
+                    piece = slice(at, min(at + block, length))
+                    yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
+
+    def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
+        """Replay a text step by step through the readable equations; the largest difference for each signal.
+
+        Differences are relative where a value is above 1 in size, absolute below. Both run on their own states in
+        float32, so that rounding grows along the text: 1e-6 to 1e-5 is usual, wrong equations differ far more.
+
+        Raises `VerificationError` naming the worst signal if a difference is above `tolerance`.
+        """
+        corpus = text if isinstance(text, Corpus) else Corpus.from_text(text, vocabulary=self.vocabulary)
+        names = [s.name for s in self.signals]
+        worst = dict.fromkeys(names, 0.0)
+        fast, slow = self.read(corpus, names), self.read(corpus, names, kernel=False)
+        for a, b in zip(fast, slow, strict=True):
+            for name in names:
+                worst[name] = max(worst[name], _difference(a.arrays[name], b.arrays[name], name == "log_prob"))
+        name = max(worst, key=worst.__getitem__)
+        if not worst[name] <= tolerance:
+            raise VerificationError(
+                f"{self.name} can't be recorded: {name} differs by {worst[name]:.1e} between the kernel and the equations, "
+                f"more than the tolerance of {tolerance:.1e}"
+            )
+        return worst
+
+
+def predictions(symbols: int) -> list[Signal]:
+    """The signals that every recurrent model ends with."""
+    return [
+        Signal("log_prob", 0, "log p(the symbol that really came next), nats", None, 0.0),
+        Signal("log_probs", symbols, "log softmax(W_y h + b_y), nats", None, 0.0),
+    ]
+
+
+def _outputs(named: Named, names: list[str], wanted: NDArray[np.int64]) -> Named:
+    found = {name: named[name] for name in names if name in named}
+    if len(found) < len(names):
+        log_probs = log_softmax(named["logits"].float(), -1)
+        if "log_probs" in names:
+            found["log_probs"] = log_probs
+        if "log_prob" in names:
+            target = torch.from_numpy(wanted).to(log_probs.device)
+            chosen = log_probs.gather(-1, target.clamp(min=0)[..., None])[..., 0]
+            found["log_prob"] = chosen.masked_fill(target < 0, float("nan"))
+    return found
+
+
+def _numpy(value: Tensor) -> NDArray[Any]:
+    return value.detach().cpu().numpy()
+
+
+def _difference(a: NDArray[Any], b: NDArray[Any], unknown: bool) -> float:
+    """The largest difference, relative where values are above 1; infinite where something is no number.
+
+    Except, with `unknown`, where neither is one: nobody knows what follows the last symbol.
+    """
+    excused = np.isnan(a) & np.isnan(b) & unknown
+    if ((np.isnan(a) | np.isnan(b)) & ~excused).any():
+        return float("inf")
+    return float(np.nan_to_num(np.abs(a - b) / np.maximum(1.0, np.abs(b))).max())
