@@ -44,6 +44,7 @@ _PUBLIC = {
     "study": "rnnscope.studies.study",
     "sweep": "rnnscope.sweeps.sweep",
     "train": "rnnscope.training",
+    "wrap": "rnnscope.models.wrapped",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from rnnscope.models.interventions import ablate as ablate
     from rnnscope.models.interventions import patch as patch
     from rnnscope.models.sampling import sample as sample
+    from rnnscope.models.wrapped import wrap as wrap
     from rnnscope.recording import record as record
     from rnnscope.signal import Signal as Signal
     from rnnscope.studies.study import Study as Study

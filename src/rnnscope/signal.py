@@ -37,8 +37,8 @@ class Signal:
 
     @property
     def layer(self) -> int | None:
-        """The layer's number, from 0, or None for a signal of the whole model."""
-        place = self.name.rpartition("/")[0]
+        """The layer's number, from 0, or None for a signal of the whole model. `layer0.reverse` reads from the right."""
+        place = self.name.rpartition("/")[0].removesuffix(".reverse")
         return int(place[5:]) if place.startswith("layer") and place[5:].isdigit() else None
 
     def to_json(self) -> dict[str, Any]:

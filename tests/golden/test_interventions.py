@@ -33,7 +33,7 @@ def model_of(cell: str) -> rs.RecurrentLM:
 def by_hand(model: rs.RecurrentLM, ids: NDArray[Any], change: Change) -> dict[str, Array]:
     """Every signal of one segment. `change(t, layer, kind, value)` stands wherever a value was computed."""
     cell, symbols = model.architecture.cell, len(model.vocabulary)
-    weights = [[p.detach().double().numpy() for p in layer.weights] for layer in model.stack]
+    weights = [[p.detach().double().numpy() for p in layer.parameters()] for layer in model.stack]
     readout, bias = (p.detach().double().numpy() for p in model.readout.parameters())
     h, c = np.zeros((2, 6)), np.zeros((2, 6))
     found: dict[str, list[Array]] = {}

@@ -86,7 +86,7 @@ def test_the_papers_gru_by_hand() -> None:
     """PAPER section 2: z near 1 overwrites, r acts before the matrix."""
     ours = model("gru-paper", 1)
     [layer] = ours.stack
-    w, u, b, d = (p.detach().numpy() for p in layer.weights)
+    w, u, b, d = (p.detach().numpy() for p in layer.parameters())
     (w_r, w_z, w_n), (u_r, u_z, u_n), (b_r, b_z, b_n), (d_r, d_z, d_n) = (np.split(m, 3) for m in (w, u, b, d))
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
     named, _ = ours.advance(ids, ours.begin(BATCH))
@@ -114,7 +114,7 @@ def test_the_two_grus_are_different_models() -> None:
 def test_lstm_signals_by_hand() -> None:
     ours = model("lstm", 1)
     [layer] = ours.stack
-    w, u, b, d = (p.detach().numpy() for p in layer.weights)
+    w, u, b, d = (p.detach().numpy() for p in layer.parameters())
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))
     named, _ = ours.advance(ids, ours.begin(BATCH))
     h, c = np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS))

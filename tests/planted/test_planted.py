@@ -20,7 +20,7 @@ def planted(vocabulary: rs.Vocabulary, *, flipped: bool = False, seed: int = 0) 
     with torch.no_grad():
         for unit in (QUOTE, BRACKET, LINE):
             for row in (unit, UNITS + unit, 2 * UNITS + unit, 3 * UNITS + unit):
-                for weights in layer.weights:
+                for weights in layer.parameters():
                     weights[row] = 0.0
             layer.bias_ih[unit] = -20  # input gate shut …
             layer.bias_ih[UNITS + unit] = 20  # … forget gate open: the cell keeps

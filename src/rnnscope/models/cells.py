@@ -31,15 +31,18 @@ def unchanged(kind: str, value: Tensor) -> Tensor:
 
 
 class Weights(NamedTuple):
-    """One layer's parameters, in the order that torch's kernels take them.
+    """One layer's parameters.
 
-    `input` (gates · units, inputs), `hidden` (gates · units, units), `bias_input` and `bias_hidden` (gates · units,).
+    `input` (gates · units, inputs), `hidden` (gates · units, units), `bias_input` and `bias_hidden` (gates · units,), in the
+    order that torch's kernels take them. An LSTM with a projection has `hidden` (gates · units, projected) and, last of all,
+    `projection` (projected, units).
     """
 
     input: Tensor
     hidden: Tensor
     bias_input: Tensor
     bias_hidden: Tensor
+    projection: Tensor | None = None
 
 
 class Equation(NamedTuple):
@@ -172,6 +175,31 @@ class RNN:
 
     def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
         return {"hidden": edit("hidden", (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).tanh())}
+
+
+class ProjectedLSTM(LSTM):
+    """An LSTM whose hidden state is projected, torch's `proj_size`."""
+
+    name: ClassVar[str] = "lstm-projected"
+    equations: ClassVar[dict[str, Equation]] = {
+        **LSTM.equations,
+        "hidden": Equation("h = W_h (o ∘ tanh(c))", None, None, False),
+    }
+
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
+        cell = edit("cell", gates["forget"] * state["cell"] + gates["input"] * gates["candidate"])
+        assert weights.projection is not None
+        return {"cell": cell, "hidden": edit("hidden", linear(gates["output"] * cell.tanh(), weights.projection))}
+
+
+class ReluRNN(RNN):
+    """The plain recurrent network with max(0, ·)."""
+
+    name: ClassVar[str] = "rnn-relu"
+    equations: ClassVar[dict[str, Equation]] = {"hidden": Equation("h = max(0, W x + U h₋₁ + b)", 0.0, None, False)}
+
+    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
+        return {"hidden": edit("hidden", (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).relu())}
 
 
 CELLS: dict[str, Cell] = {cell.name: cell for cell in (LSTM(), GRU(), PaperGRU(), RNN())}

@@ -13,7 +13,13 @@ from torch.nn.functional import embedding, linear
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.recurrences import paper_gru
 
-_KERNELS: dict[str, Any] = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
+_KERNELS: dict[str, Any] = {
+    "lstm": torch.lstm,
+    "lstm-projected": torch.lstm,
+    "gru": torch.gru,
+    "rnn": torch.rnn_tanh,
+    "rnn-relu": torch.rnn_relu,
+}
 
 
 def covers(cell: Cell) -> bool:
@@ -35,7 +41,7 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     first = start if len(start) > 1 else start[0]
     kernel = _KERNELS[cell.name]
     # biases, one layer, no dropout, gradients if they are on, one direction, time first
-    out, *last = kernel(x, first, tuple(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False)
+    out, *last = kernel(x, first, tuple(w for w in weights if w is not None), True, 1, 0.0, torch.is_grad_enabled(), False, False)
     return out, {name: value[0] for name, value in zip(cell.states, last, strict=True)}
 
 

@@ -132,6 +132,7 @@ class Intervened(Recurrent):
     def __init__(self, model: Recurrent, chosen: _Chosen, values: "_Values", where: NDArray[np.bool_] | None, words: str) -> None:
         self.model, self.chosen, self.values, self.where = model, chosen, values, where
         self.vocabulary = model.vocabulary
+        self.causal = model.causal
         self.units = {name: which.tolist() for name, (_, which) in chosen.items()}
         listed = ", ".join(f"{name} {_listed(which)}" for name, (_, which) in chosen.items())
         self.name = f"{model.name}, {listed} {words}{'' if where is None else ' in places'}"

@@ -35,6 +35,8 @@ class Recurrent(ABC):
 
     name: str
     vocabulary: Vocabulary
+    causal: bool = True
+    """Whether a value depends on the symbols so far only. Where it doesn't, each segment is read whole and alone."""
 
     @property
     @abstractmethod
@@ -85,8 +87,9 @@ class Recurrent(ABC):
         names = [s.name for s in select(self.signals, signals)]
         spans = list(corpus.spans())
         after = corpus.next_ids()
-        for first in range(0, len(spans), _WIDTH):
-            yield from self._read_side_by_side(corpus, after, spans[first : first + _WIDTH], names, block, kernel)
+        width = _WIDTH if self.causal else 1
+        for first in range(0, len(spans), width):
+            yield from self._read_side_by_side(corpus, after, spans[first : first + width], names, block, kernel)
 
     def _read_side_by_side(
         self,
@@ -99,8 +102,10 @@ class Recurrent(ABC):
     ) -> Iterator[Block]:
         inside = any(name not in ("log_prob", "log_probs") for name in names)
         state = self.begin(len(spans))
-        for offset in range(0, max(stop - start for start, stop in spans), QUANTUM):
-            lengths = [min(max(stop - start - offset, 0), QUANTUM) for start, stop in spans]
+        longest = max(stop - start for start, stop in spans)
+        quantum = QUANTUM if self.causal else longest
+        for offset in range(0, longest, quantum):
+            lengths = [min(max(stop - start - offset, 0), quantum) for start, stop in spans]
             live = [k for k, length in enumerate(lengths) if length]
             if len(live) < len(lengths):  # segments that have ended leave the batch
                 state = {name: value[live] for name, value in state.items()}

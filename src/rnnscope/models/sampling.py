@@ -31,6 +31,8 @@ def symbols(model: Recurrent, prompt: str | bytes, *, length: int, temperature: 
         raise UsageError(f"the temperature is a number of at least 0, not {temperature}")
     if seed < 0:
         raise UsageError(f"the seed is at least 0, not {seed}")
+    if not model.causal:
+        raise UsageError(f"{model.name} reads from both sides; it can't write a text, whose other side isn't there yet")
     vocabulary = model.vocabulary
     try:
         begin = vocabulary.encode(prompt).astype(np.int64)

@@ -1,0 +1,292 @@
+"""Somebody else's module as a language model: every signal right, the module as it was found, refusals that say why."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import rnnscope as rs
+from rnnscope.exceptions import UsageError, VerificationError
+from rnnscope.models.recurrent import QUANTUM
+from tests.golden.test_interventions import read
+
+TEXT = "they sat (both) by the fire, and said nothing;\n" * 14
+CORPUS = rs.Corpus.from_text(TEXT)
+SYMBOLS = len(CORPUS.vocabulary)
+PARTS = rs.Corpus("three", CORPUS.vocabulary, CORPUS.ids, bounds=np.array([0, 300, 310, len(CORPUS)]))
+assert len(PARTS) - 310 > QUANTUM
+
+
+class Theirs(nn.Module):
+    """What people write: an embedding, something recurrent, dropout, a softmax layer."""
+
+    def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, batch_first: bool = True, **options: Any) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(SYMBOLS, 7)
+        make: Any = kind
+        self.rnn = make(7, 9, num_layers=2, batch_first=batch_first, dropout=0.5, **options)
+        out = (options.get("proj_size") or 9) * (2 if options.get("bidirectional") else 1)
+        self.out = nn.Linear(out, SYMBOLS)
+        with torch.no_grad():
+            for parameter in self.rnn.parameters():
+                parameter.uniform_(-0.8, 0.8)
+
+    def forward(self, ids: Tensor) -> Any:
+        return self.out(nn.functional.dropout(self.rnn(self.embed(ids))[0], 0.3, self.training))
+
+
+VARIANTS = [
+    (nn.LSTM, {}),
+    (nn.LSTM, {"bias": False}),
+    (nn.LSTM, {"proj_size": 4}),
+    (nn.GRU, {}),
+    (nn.GRU, {"bias": False}),
+    (nn.RNN, {}),
+    (nn.RNN, {"nonlinearity": "relu"}),
+]
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(("kind", "options"), VARIANTS)
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_every_state_is_the_one_that_the_module_has(kind: type[nn.RNNBase], options: dict[str, Any], batch_first: bool) -> None:
+    """Against the module stepped by hand; and every gate against the equation that makes the next state of it."""
+    theirs = Theirs(kind, batch_first, **options)
+    found = read(rs.wrap(theirs, CORPUS.vocabulary), PARTS)
+    theirs.eval()
+    for start, stop in PARTS.spans():
+        state: Any = None
+        for t in range(start, stop):
+            x = theirs.embed(torch.tensor([[int(PARTS.ids[t])]]))
+            with torch.no_grad():
+                out, state = theirs.rnn(x, state)
+                log_probs = theirs.out(out)[0, 0].log_softmax(-1).numpy()
+            h, c = state if kind is nn.LSTM else (state, None)
+            for k in range(2):
+                size = max(1.0, float(h[k].abs().max()))  # max(0, ·) knows no bound
+                np.testing.assert_allclose(found[f"layer{k}/hidden"][t], h[k, 0].numpy(), rtol=0, atol=2e-6 * size)
+                if c is not None:
+                    np.testing.assert_allclose(found[f"layer{k}/cell"][t], c[k, 0].numpy(), rtol=2e-6, atol=2e-6)
+            np.testing.assert_allclose(found["log_probs"][t], log_probs, rtol=0, atol=1e-5)
+        for k in range(2):
+            gate = {s.kind: found[s.name][start:stop] for s in rs.wrap(theirs, PARTS.vocabulary).signals if s.layer == k}
+            before = {kind: np.concatenate([np.zeros_like(v[:1]), v[:-1]]) for kind, v in gate.items()}
+            if kind is nn.LSTM:
+                np.testing.assert_allclose(
+                    gate["cell"], gate["forget"] * before["cell"] + gate["input"] * gate["candidate"], rtol=1e-5, atol=1e-5
+                )
+                shown = gate["output"] * np.tanh(gate["cell"])
+                if "proj_size" in options:
+                    shown = shown @ getattr(theirs.rnn, f"weight_hr_l{k}").detach().numpy().T
+                np.testing.assert_allclose(gate["hidden"], shown, rtol=1e-5, atol=1e-5)
+            elif kind is nn.GRU:
+                mixed = (1 - gate["update"]) * gate["candidate"] + gate["update"] * before["hidden"]
+                np.testing.assert_allclose(gate["hidden"], mixed, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_same_weights_give_the_same_signals_as_a_network_of_ours(cell: str) -> None:
+    ours = rs.RecurrentLM(rs.Architecture(cell, 2, 9), CORPUS.vocabulary)
+
+    class Copy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](SYMBOLS, 9, 2)
+            self.out = ours.readout
+            with torch.no_grad():
+                for k, layer in enumerate(ours.stack):
+                    for name, value in layer.named_parameters():
+                        getattr(self.rnn, f"{name}_l{k}").copy_(value)
+
+        def forward(self, ids: Tensor) -> Any:
+            return self.out(self.rnn(nn.functional.one_hot(ids, SYMBOLS).float())[0])
+
+    wrapped = rs.wrap(Copy(), CORPUS.vocabulary)
+    assert [s.to_json() for s in wrapped.signals] == [s.to_json() for s in ours.signals]
+    for a, b in ((wrapped, ours), (rs.ablate(wrapped, {"layer0/hidden": 2}, 0.4), rs.ablate(ours, {"layer0/hidden": 2}, 0.4))):
+        expected = read(b, PARTS)
+        for name, value in read(a, PARTS).items():
+            np.testing.assert_allclose(value, expected[name], rtol=0, atol=2e-6)
+    assert rs.sample(wrapped, "they", length=60, seed=4) == rs.sample(ours, "they", length=60, seed=4)
+    assert rs.evaluate(wrapped, PARTS).nats == pytest.approx(rs.evaluate(ours, PARTS).nats, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_both_directions_have_names_of_their_own(kind: type[nn.RNNBase]) -> None:
+    theirs = Theirs(kind, bidirectional=True)
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary)
+    found = read(wrapped, PARTS)
+    theirs.eval()
+    for start, stop in PARTS.spans():
+        ids = torch.from_numpy(PARTS.ids[start:stop].astype(np.int64))[None]
+        with torch.no_grad():
+            out = theirs.rnn(theirs.embed(ids))[0][0].numpy()
+        both = np.concatenate([found["layer1/hidden"][start:stop], found["layer1.reverse/hidden"][start:stop]], 1)
+        np.testing.assert_allclose(both, out, rtol=0, atol=2e-6)
+    equations = {s.name: s.equation for s in wrapped.signals}
+    sees = {name for name, equation in equations.items() if "sees the symbols to the right" in equation}
+    assert sees == {name for name in equations if not name.startswith("layer0/")}
+    assert {s.layer for s in wrapped.signals} == {0, 1, None}
+    with pytest.raises(UsageError, match="reads from both sides; it can't write"):
+        rs.sample(wrapped, length=3)
+    where = np.arange(len(PARTS)) < 5  # places of the text, whichever way it is read
+    held = read(rs.ablate(wrapped, {"layer0.reverse/hidden": 1}, 0.5, where=where), PARTS)["layer0.reverse/hidden"][:, 1]
+    assert np.array_equal(held == 0.5, where)
+
+
+class Two(nn.Module):
+    """Two recurrent parts, called in another order than they are kept in; a first state that is learnt; flat log-probabilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.upper = nn.GRU(5, 6)
+        self.lower = nn.LSTM(SYMBOLS, 5)
+        self.start = nn.Parameter(torch.randn(2, 1, 1, 5))
+        self.out = nn.Linear(6, SYMBOLS)
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, None]:
+        h, c = self.start.expand(2, 1, ids.shape[1], 5).contiguous()
+        low, _ = self.lower(nn.functional.one_hot(ids, SYMBOLS).float(), (h, c))
+        return self.out(self.upper(low)[0]).log_softmax(-1).flatten(0, 1), None
+
+
+def test_several_parts_are_numbered_as_they_are_called_and_begin_as_the_module_says() -> None:
+    theirs = Two()
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary)
+    assert [s.name for s in wrapped.signals if s.state] == ["layer0/cell", "layer0/hidden", "layer1/hidden"]
+    ids = torch.from_numpy(CORPUS.ids.astype(np.int64))[:, None]
+    with torch.no_grad():
+        expected = theirs(ids)[0].numpy()
+    np.testing.assert_allclose(read(wrapped, CORPUS)["log_probs"], expected, rtol=0, atol=1e-5)
+    assert max(wrapped.verify(CORPUS).values()) < 1e-5
+
+
+def test_a_module_that_is_called_otherwise_is_called_so() -> None:
+    class Stateful(Theirs):
+        def forward(self, ids: Tensor, state: Any) -> Any:  # type: ignore[override]  # as the users of torch's example have it
+            out, state = self.rnn(self.embed(ids), state)
+            return self.out(out), state
+
+    with pytest.raises(UsageError, match=r"Stateful can't be called with symbol numbers alone \(TypeError: .*; give call=lambda"):
+        rs.wrap(Stateful(), CORPUS.vocabulary)
+    wrapped = rs.wrap(Stateful(), CORPUS.vocabulary, call=lambda module, ids: module(ids, None))
+    np.testing.assert_allclose(
+        read(wrapped, PARTS)["log_probs"], read(rs.wrap(Theirs(), CORPUS.vocabulary), PARTS)["log_probs"], rtol=0, atol=1e-6
+    )
+
+
+def test_the_module_is_left_as_it_was_found_also_after_an_error() -> None:
+    class Fails(Theirs):
+        broken = False
+
+        def forward(self, ids: Tensor) -> Any:
+            out = super().forward(ids)
+            torch.rand(3)  # disturbs the random state
+            if self.broken:
+                raise ValueError("no more")
+            return out
+
+    theirs = Fails()
+    theirs.embed.eval()  # a mixture of modes, kept as it is
+    hooked: list[int] = []
+    theirs.rnn.register_forward_hook(lambda *_: hooked.append(1))
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary)
+    before = {name: value.clone() for name, value in theirs.state_dict().items()}
+    torch.manual_seed(5)
+    random = torch.get_rng_state()
+    for broken in (False, True):
+        theirs.broken = broken
+        if broken:
+            with pytest.raises(ValueError, match="no more"):
+                read(wrapped, CORPUS)
+        else:
+            blocks = wrapped.read(CORPUS, ["layer0/cell"])
+            next(blocks)  # and left in the middle of a text
+        assert torch.equal(torch.get_rng_state(), random)
+        assert (theirs.training, theirs.rnn.training, theirs.embed.training) == (True, True, False)
+        assert "forward" not in vars(theirs.rnn)
+        assert all(torch.equal(value, before[name]) for name, value in theirs.state_dict().items())
+    assert hooked  # their hooks still see what goes through
+
+
+def test_it_is_recorded_verified_and_told_apart(tmp_path: Path) -> None:
+    theirs = Theirs()
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary, name="theirs")
+    trace = rs.record(wrapped, PARTS, tmp_path / "trace")
+    np.testing.assert_array_equal(trace["layer1/forget"][:], read(wrapped, PARTS)["layer1/forget"])
+    assert trace.model["name"] == "theirs"
+    known = wrapped.fingerprint
+    with torch.no_grad():
+        theirs.out.bias[0] += 1
+    assert wrapped.fingerprint != known
+
+
+def test_double_precision_is_kept() -> None:
+    wrapped = rs.wrap(Theirs().double(), CORPUS.vocabulary)
+    assert max(wrapped.verify(CORPUS.head(300)).values()) < 1e-6
+    assert read(wrapped, PARTS)["layer0/cell"].dtype == np.float64
+
+
+def test_surroundings_that_mix_symbols_are_found_out(tmp_path: Path) -> None:
+    class Mixes(Theirs):
+        def forward(self, ids: Tensor) -> Any:
+            x = self.embed(ids)
+            return self.out(self.rnn(x + x.roll(1, 1))[0])
+
+    with pytest.raises(VerificationError, match=r"differs by .* symbol by symbol.* must treat every symbol alone"):
+        rs.record(rs.wrap(Mixes(), CORPUS.vocabulary), CORPUS, tmp_path / "trace")
+    assert not (tmp_path / "trace" / "zarr.json").exists()
+
+
+class OwnForward(nn.LSTM):
+    def forward(self, *given: Any) -> Any:
+        return super().forward(*given)
+
+
+def changed(change: Callable[[Theirs], Any]) -> nn.Module:
+    module = Theirs()
+    change(module)
+    return module
+
+
+class Packed(Theirs):
+    def forward(self, ids: Tensor) -> Any:
+        lengths = torch.full((len(ids),), ids.shape[1])
+        packed, _ = self.rnn(nn.utils.rnn.pack_padded_sequence(self.embed(ids), lengths, batch_first=True))
+        return self.out(nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)[0])
+
+
+class Twice(Theirs):
+    def forward(self, ids: Tensor) -> Any:
+        return self.out(self.rnn(self.embed(ids))[0] + self.rnn(self.embed(ids))[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Linear(3, 3), "Linear has no nn.LSTM, nn.GRU or nn.RNN inside"),
+        (lambda: changed(lambda m: setattr(m, "rnn", OwnForward(7, 9))), "rnn is a OwnForward with a forward of its own"),
+        (lambda: changed(lambda m: setattr(m, "more", nn.LSTMCell(3, 3))), "more is a LSTMCell, stepped by a loop"),
+        (lambda: changed(lambda m: setattr(m, "spare", nn.GRU(3, 3))), "spare of Theirs is called 0 times"),
+        (Twice, "rnn of Twice is called 2 times"),
+        (Packed, "rnn of Packed gets an input that is a PackedSequence"),
+        (lambda: torch.compile(Theirs()), "is compiled"),
+        (lambda: "model", "'model' is a str; expected a torch module"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*script_method.* is deprecated:DeprecationWarning")  # torch's, of itself
+def test_what_cannot_be_wrapped_is_refused_with_its_name(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        rs.wrap(make(), CORPUS.vocabulary)
+
+
+def test_logits_for_another_vocabulary_are_refused() -> None:
+    wrapped = rs.wrap(Theirs(), rs.Vocabulary.of("abc"))
+    with pytest.raises(UsageError, match=rf"returned shape \(1, 2, {SYMBOLS}\) .* expected logits \(1, 2, 3\)"):
+        read(wrapped, rs.Corpus.from_text("ab", vocabulary=rs.Vocabulary.of("abc")))
