@@ -244,6 +244,91 @@ def test_surroundings_that_mix_symbols_are_found_out(tmp_path: Path) -> None:
     assert not (tmp_path / "trace" / "zarr.json").exists()
 
 
+class Looped(nn.Module):
+    """Cells stepped by a loop of the module's own."""
+
+    def __init__(
+        self,
+        lower: type[nn.RNNCellBase] = nn.LSTMCell,
+        batch_first: bool = True,
+        unbatched: bool = False,
+        skip: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        make: Any = lower
+        self.batch_first, self.unbatched, self.skip = batch_first, unbatched, skip
+        self.embed = nn.Embedding(SYMBOLS, 7)
+        self.upper, self.lower = nn.GRUCell(9, 6), make(7, 9, **options)
+        self.spare = nn.LSTM(3, 3)  # never called
+        self.out = nn.Linear(6, SYMBOLS)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids.T if self.batch_first else ids)
+        low: Any = None
+        high, out = torch.full((x.shape[1], 6), 0.1), []
+        for x_t in x[self.skip :]:
+            low = self.lower(x_t[0] if self.unbatched else x_t, low)
+            high = self.upper((low[0] if isinstance(low, tuple) else low).expand(len(high), 9), high)
+            out.append(self.out(high))
+        return torch.stack(out, 1 if self.batch_first else 0)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(
+    ("lower", "options"),
+    [(nn.LSTMCell, {}), (nn.LSTMCell, {"bias": False}), (nn.GRUCell, {}), (nn.RNNCell, {}), (nn.RNNCell, {"nonlinearity": "relu"})],
+)
+def test_cells_in_a_loop_of_their_own(lower: type[nn.RNNCellBase], options: dict[str, Any], batch_first: bool) -> None:
+    """Against what hooks on the cells see while the module reads each segment whole."""
+    theirs = Looped(lower, batch_first, **options)
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary)
+    found = read(wrapped, PARTS)
+    assert [s.name for s in wrapped.signals if s.kind == "hidden"] == ["layer0/hidden", "layer1/hidden"]
+    seen: dict[str, list[Any]] = {"layer0": [], "layer1": []}
+    theirs.lower.register_forward_hook(lambda module, given, out: seen["layer0"].append(out))
+    theirs.upper.register_forward_hook(lambda module, given, out: seen["layer1"].append(out))
+    for start, stop in PARTS.spans():
+        ids = torch.from_numpy(PARTS.ids[start:stop].astype(np.int64))
+        for outs in seen.values():
+            outs.clear()
+        with torch.no_grad():
+            log_probs = theirs(ids[None] if batch_first else ids[:, None]).reshape(len(ids), -1).log_softmax(-1).numpy()
+        np.testing.assert_allclose(found["log_probs"][start:stop], log_probs, rtol=0, atol=1e-5)
+        for place, outs in seen.items():
+            for n, kind in enumerate(("hidden", "cell") if isinstance(outs[0], tuple) else ("hidden",)):
+                values = torch.cat([out[n] if isinstance(out, tuple) else out for out in outs]).numpy()
+                np.testing.assert_allclose(found[f"{place}/{kind}"][start:stop], values, rtol=0, atol=2e-6)
+
+
+def test_a_loop_with_the_weights_of_a_network_of_ours_can_be_changed_as_it_can() -> None:
+    ours = rs.RecurrentLM(rs.Architecture("lstm", 1, 9), CORPUS.vocabulary)
+
+    class Copy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.LSTMCell(SYMBOLS, 9), ours.readout
+            with torch.no_grad():
+                for name, value in ours.stack[0].named_parameters():
+                    getattr(self.cell, name).copy_(value)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            state, out = None, []
+            for x in nn.functional.one_hot(ids, SYMBOLS).float():
+                state = self.cell(x, state)
+                out.append(self.out(state[0]))
+            return torch.stack(out)
+
+    wrapped = rs.wrap(Copy(), CORPUS.vocabulary)
+    where = np.arange(len(PARTS)) % 7 < 4
+    for name in ("layer0/cell", "layer0/forget", "layer0/hidden"):
+        expected = read(rs.ablate(ours, {name: [2, 5]}, 0.4, where=where), PARTS)
+        for signal, value in read(rs.ablate(wrapped, {name: [2, 5]}, 0.4, where=where), PARTS).items():
+            np.testing.assert_allclose(value, expected[signal], rtol=0, atol=2e-6)
+    assert rs.sample(wrapped, "they", length=40, seed=4) == rs.sample(ours, "they", length=40, seed=4)
+
+
 class OwnForward(nn.LSTM):
     def forward(self, *given: Any) -> Any:
         return super().forward(*given)
@@ -270,10 +355,11 @@ class Twice(Theirs):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.Linear(3, 3), "Linear has no nn.LSTM, nn.GRU or nn.RNN inside"),
+        (lambda: nn.Linear(3, 3), "Linear has no nn.LSTM, nn.GRU, nn.RNN or one of their cells inside"),
         (lambda: changed(lambda m: setattr(m, "rnn", OwnForward(7, 9))), "rnn is a OwnForward with a forward of its own"),
-        (lambda: changed(lambda m: setattr(m, "more", nn.LSTMCell(3, 3))), "more is a LSTMCell, stepped by a loop"),
-        (lambda: changed(lambda m: setattr(m, "spare", nn.GRU(3, 3))), "spare of Theirs is called 0 times"),
+        (lambda: Looped(unbatched=True), r"lower of Looped gets an input of shape \(7,\); expected a tensor with two axes"),
+        (lambda: Looped(skip=1), "lower of Looped reads 2 segments of 2 symbols, where the module got 2 of 3"),
+        (lambda: changed(lambda m: setattr(m, "forward", lambda ids: ids)), r"Theirs calls none of its recurrent parts \(rnn\)"),
         (Twice, "rnn of Twice is called 2 times"),
         (Packed, "rnn of Packed gets an input that is a PackedSequence"),
         (lambda: torch.compile(Theirs()), "is compiled"),

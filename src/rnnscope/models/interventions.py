@@ -57,7 +57,7 @@ def ablate(
     >>> from rnnscope.corpora import Vocabulary
     >>> model = RecurrentLM(Architecture("lstm", 2, 8), Vocabulary.of("abc"))
     >>> ablate(model, {"layer1/cell": [7]}).name
-    'lstm 2x8, layer1/cell 7 to zero'
+    'LSTM 2×8, layer1/cell 7 to zero'
     """
     expect(model, Recurrent, "a recurrent model; rs.load(path) loads a run's")
     chosen = _chosen(model, units)

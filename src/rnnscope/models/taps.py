@@ -1,0 +1,267 @@
+"""Taps: the recurrent parts of somebody's torch module, read from while the module runs.
+
+A tap exchanges the forward of one part, for as long as a stretch of text is read, for one that begins with the state
+that the last stretch left and, where signals are wanted, computes by the equations in `cells` instead of torch's kernel.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnnscope.exceptions import UsageError
+from rnnscope.models import cells, fused
+from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
+from rnnscope.models.recurrent import Edit, State
+from rnnscope.signal import Signal
+
+FUTURE = "; sees the symbols to the right"
+_PARTS = "nn.LSTM, nn.GRU, nn.RNN or one of their cells"
+_STACKS: dict[type[nn.RNNBase], Cell] = {nn.LSTM: LSTM(), nn.GRU: GRU(), nn.RNN: RNN()}
+_CELLS: dict[type[nn.RNNCellBase], Cell] = {nn.LSTMCell: LSTM(), nn.GRUCell: GRU(), nn.RNNCell: RNN()}
+
+
+@dataclass
+class Reading:
+    """One stretch of text: the state before it, whether signals are wanted and how; `named` and `last` are filled."""
+
+    state: State
+    noting: bool
+    kernel: bool
+    edit: Edit | None
+    named: Named = field(default_factory=dict)
+    last: State = field(default_factory=dict)
+
+
+class Tap(ABC):
+    """One recurrent part. `first` is the number of its lowest layer; `sees`: what it gets has seen the symbols to the right."""
+
+    module: nn.Module
+    cell: Cell
+    layers: int = 1
+    bidirectional: bool = False
+
+    def __init__(self, path: str) -> None:
+        self.path, self.first, self.sees = path, 0, False
+
+    @abstractmethod
+    def signals(self) -> list[Signal]: ...
+
+    @abstractmethod
+    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
+        """How many segments of how many symbols it read, by the inputs of its calls; `UsageError` if it can't be tapped."""
+
+    @abstractmethod
+    def tapped(self, reading: Reading) -> Any:
+        """A context in which the part reads as `reading` says."""
+
+
+def taps_in(module: nn.Module, name: str) -> list[Tap]:
+    """A tap for every recurrent part of a module. Raises `UsageError` for one whose equations are not known, and for none."""
+    if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
+        raise UsageError(f"{name} is compiled, its parts can't be reached; wrap the module that it was made from")
+    taps: list[Tap] = []
+    for path, part in module.named_modules():
+        if not isinstance(part, nn.RNNBase | nn.RNNCellBase):
+            continue
+        if type(part).forward not in [kind.forward for kind in (*_STACKS, *_CELLS)]:
+            raise UsageError(f"{path or name} is a {type(part).__name__} with a forward of its own; its equations are not known")
+        taps.append(StackTap(path or name, part) if isinstance(part, nn.RNNBase) else CellTap(path or name, part))
+    if not taps:
+        raise UsageError(f"{name} has no {_PARTS} inside; expected at least one")
+    return taps
+
+
+class StackTap(Tap):
+    """`nn.LSTM`, `nn.GRU` or `nn.RNN`: layers, each of one direction or two, called once for the whole stretch."""
+
+    module: nn.RNNBase
+
+    def __init__(self, path: str, module: nn.RNNBase) -> None:
+        super().__init__(path)
+        self.module = module
+        self.layers, self.bidirectional = module.num_layers, module.bidirectional
+        self.cell = next(cell for kind, cell in _STACKS.items() if isinstance(module, kind))
+        if module.proj_size:
+            self.cell = ProjectedLSTM()
+        if _rectified(module):
+            self.cell = ReluRNN()
+        self.sizes = {"hidden": module.proj_size or module.hidden_size, "cell": module.hidden_size}
+        self.directions = ("", ".reverse") if module.bidirectional else ("",)
+
+    def place(self, k: int, direction: str) -> str:
+        return f"layer{self.first + k}{direction}"
+
+    def signals(self) -> list[Signal]:
+        return [
+            replace(
+                signal,
+                name=f"{self.place(k, direction)}/{signal.kind}",
+                size=self.sizes.get(signal.kind, signal.size),
+                equation=signal.equation + (FUTURE if direction or self.sees or (k and self.bidirectional) else ""),
+            )
+            for k in range(self.layers)
+            for direction in self.directions
+            for signal in cells.signals(self.cell, k, self.module.hidden_size)
+        ]
+
+    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
+        if len(inputs) != 1:
+            raise UsageError(f"{self.path} of {name} is called {len(inputs)} times for a text; expected once, over all of it")
+        [x] = inputs
+        if not isinstance(x, Tensor) or x.ndim != 3:
+            raise UsageError(f"{self.path} of {name} gets {_shown(x)}; expected a tensor with three axes")
+        return (x.shape[0], x.shape[1]) if self.module.batch_first else (x.shape[1], x.shape[0])
+
+    def weights(self, k: int, direction: str) -> Weights:
+        ending = f"_l{k}{direction.replace('.', '_')}"
+        projection = getattr(self.module, f"weight_hr{ending}") if self.module.proj_size else None
+        return _weights(self.module, ending, projection)
+
+    def start(self, x: Tensor, hx: Any, state: State) -> dict[str, Named]:
+        """The state of every layer before a stretch: what the last one left, else what the module gives, else zeros."""
+        places = [self.place(k, direction) for k in range(self.layers) for direction in self.directions]
+        if f"{places[0]}/hidden" in state:
+            return {place: {kind: state[f"{place}/{kind}"] for kind in self.cell.states} for place in places}
+        if hx is None:
+            zero = {kind: x.new_zeros(x.shape[1], self.sizes[kind]) for kind in self.cell.states}
+            return {place: dict(zero) for place in places}
+        given = hx if isinstance(hx, tuple) else (hx,)
+        return {place: {kind: given[n][k] for n, kind in enumerate(self.cell.states)} for k, place in enumerate(places)}
+
+    def tapped(self, reading: Reading) -> Any:
+        return exchanged(self.module, partial(self.note if reading.noting else self.carry, reading))
+
+    def carry(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
+        """The module's own forward, from the state that the last stretch left."""
+        first = self.start(x.transpose(0, 1) if self.module.batch_first else x, hx, reading.state)
+        whole = tuple(torch.stack([each[kind] for each in first.values()]) for kind in self.cell.states)
+        out, after = theirs(x, whole if len(whole) > 1 else whole[0])
+        values = after if isinstance(after, tuple) else (after,)
+        for k, place in enumerate(first):
+            reading.last.update({f"{place}/{kind}": value[k] for kind, value in zip(self.cell.states, values, strict=True)})
+        return out, after
+
+    def note(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
+        """The same layer by layer, every signal noted on the way."""
+        x = x.transpose(0, 1) if self.module.batch_first else x
+        first, after = self.start(x, hx, reading.state), []
+        for k in range(self.layers):
+            sides = []
+            for direction in self.directions:
+                place = self.place(k, direction)
+                turn: Any = partial(torch.flip, dims=(0,)) if direction else lambda value: value
+                edit = _at_place(reading.edit, place, len(x) - 1 if direction else None)
+                found = _layer(self.cell, turn(x), first[place], self.weights(k, direction), reading.kernel, edit)
+                after.append({kind: found[kind][-1] for kind in self.cell.states})
+                reading.named.update({f"{place}/{kind}": turn(value) for kind, value in found.items()})
+                reading.last.update({f"{place}/{kind}": value for kind, value in after[-1].items()})
+                sides.append(turn(found["hidden"]))
+            x = torch.cat(sides, -1)
+        ends = tuple(torch.stack([each[kind] for each in after]) for kind in self.cell.states)
+        return x.transpose(0, 1) if self.module.batch_first else x, ends if len(ends) > 1 else ends[0]
+
+
+class CellTap(Tap):
+    """`nn.LSTMCell`, `nn.GRUCell` or `nn.RNNCell`: one layer, called once for every symbol by the module's own loop."""
+
+    module: nn.RNNCellBase
+
+    def __init__(self, path: str, module: nn.RNNCellBase) -> None:
+        super().__init__(path)
+        self.module = module
+        self.cell = next(cell for kind, cell in _CELLS.items() if isinstance(module, kind))
+        if _rectified(module):
+            self.cell = ReluRNN()
+
+    def signals(self) -> list[Signal]:
+        found = cells.signals(self.cell, self.first, self.module.hidden_size)
+        return [replace(signal, equation=signal.equation + FUTURE) if self.sees else signal for signal in found]
+
+    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
+        for x in inputs:
+            if not isinstance(x, Tensor) or x.ndim != 2:
+                raise UsageError(f"{self.path} of {name} gets {_shown(x)}; expected a tensor with two axes")
+        return len(inputs[0]), len(inputs)
+
+    @contextmanager
+    def tapped(self, reading: Reading) -> Iterator[None]:
+        steps: list[Named] = []
+        with exchanged(self.module, partial(self.step, reading, steps)):
+            yield
+        place = f"layer{self.first}"
+        reading.last.update({f"{place}/{kind}": steps[-1][kind] for kind in self.cell.states})
+        if reading.noting:
+            reading.named.update({f"{place}/{kind}": torch.stack([each[kind] for each in steps]) for kind in steps[0]})
+
+    def step(self, reading: Reading, steps: list[Named], theirs: Any, x: Tensor, hx: Any = None) -> Any:
+        """One call. The loop's own state counts, but at the first symbol of a stretch, where it can't know the last one's."""
+        place, kinds = f"layer{self.first}", self.cell.states
+        if not steps and f"{place}/hidden" in reading.state:
+            state = {kind: reading.state[f"{place}/{kind}"] for kind in kinds}
+        elif hx is None:
+            state = {kind: x.new_zeros(len(x), self.module.hidden_size) for kind in kinds}
+        else:
+            state = dict(zip(kinds, hx if isinstance(hx, tuple) else (hx,), strict=True))
+        if reading.noting:
+            weights = _weights(self.module, "", None)
+            edit = _at_place(reading.edit, place, None)
+            named = cells.step(
+                self.cell, fused.project(x, weights), state, weights, partial(edit, len(steps)) if edit else unchanged
+            )
+        else:
+            values = tuple(state[kind] for kind in kinds)
+            after = theirs(x, values if len(values) > 1 else values[0])
+            named = dict(zip(kinds, after if isinstance(after, tuple) else (after,), strict=True))
+        steps.append(named)
+        ends = tuple(named[kind] for kind in kinds)
+        return ends if len(ends) > 1 else ends[0]
+
+
+def _rectified(module: nn.Module) -> bool:
+    return getattr(module, "nonlinearity", "tanh") == "relu"
+
+
+def _weights(module: nn.Module, ending: str, projection: Tensor | None) -> Weights:
+    w, u = getattr(module, f"weight_ih{ending}"), getattr(module, f"weight_hh{ending}")
+    none = w.new_zeros(len(w))
+    b, d = (getattr(module, f"{bias}{ending}") if module.bias else none for bias in ("bias_ih", "bias_hh"))
+    return Weights(w, u, b, d, projection)
+
+
+def _layer(cell: Cell, x: Tensor, first: Named, weights: Weights, kernel: bool, edit: Edit | None) -> Named:
+    if kernel and edit is None:
+        hidden, _ = fused.hidden_states(cell, x, first, weights)
+        return cells.replay(cell, fused.project(x, weights), {"hidden": hidden}, first, weights)
+    return cells.unroll(cell, fused.project(x, weights), first, weights, edit)
+
+
+def _at_place(edit: Edit | None, place: str, back_from: int | None) -> Edit | None:
+    """An edit by a signal's kind; `back_from` numbers the steps from that one down, for what reads from the right."""
+    if edit is None:
+        return None
+    return lambda t, kind, value: edit(t if back_from is None else back_from - t, f"{place}/{kind}", value)
+
+
+def _shown(x: Any) -> str:
+    return f"an input of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"an input that is a {type(x).__name__}"
+
+
+@contextmanager
+def exchanged(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Another forward in place of the module's own, which it gets as its first argument; put back at the end."""
+    own = vars(module).get("forward")
+    theirs = module.forward
+    module.forward = lambda input, hx=None: forward(theirs, input, hx)
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own
