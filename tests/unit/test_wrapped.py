@@ -372,6 +372,21 @@ def test_what_cannot_be_wrapped_is_refused_with_its_name(make: Callable[[], Any]
         rs.wrap(make(), CORPUS.vocabulary)
 
 
+@pytest.mark.parametrize("looped", [False, True])
+def test_a_part_that_is_not_called_for_all_of_a_stretch_is_named(looped: bool) -> None:
+    class Tires(Theirs):
+        def forward(self, ids: Tensor) -> Any:
+            return nn.functional.pad(super().forward(ids[:, :9]), (0, 0, 0, max(0, ids.shape[1] - 9)))
+
+    class TiresLooped(Looped):
+        def forward(self, ids: Tensor) -> Any:
+            return nn.functional.pad(super().forward(ids[:, :9]), (0, 0, 0, max(0, ids.shape[1] - 9)))
+
+    wrapped = rs.wrap(TiresLooped() if looped else Tires(), CORPUS.vocabulary)
+    with pytest.raises(UsageError, match="was called 9 times for 256 symbols" if looped else r"rnn read \[9\] symbols .* for 256"):
+        read(wrapped, CORPUS)
+
+
 def test_logits_for_another_vocabulary_are_refused() -> None:
     wrapped = rs.wrap(Theirs(), rs.Vocabulary.of("abc"))
     with pytest.raises(UsageError, match=rf"returned shape \(1, 2, {SYMBOLS}\) .* expected logits \(1, 2, 3\)"):

@@ -23,6 +23,8 @@ from rnnscope.signal import Signal
 
 Named = dict[str, Tensor]
 Edit = Callable[[str, Tensor], Tensor]
+EditOfStep = Callable[[int, str, Tensor], Tensor]
+"""The same for a stretch: the step's number in it comes first."""
 
 
 def unchanged(kind: str, value: Tensor) -> Tensor:
@@ -235,9 +237,7 @@ def replay(cell: Cell, x: Tensor, states: Named, first: Named, weights: Weights)
     return named
 
 
-def unroll(
-    cell: Cell, x: Tensor, first: Named, weights: Weights, edit: Callable[[int, str, Tensor], Tensor] | None = None
-) -> Named:
+def unroll(cell: Cell, x: Tensor, first: Named, weights: Weights, edit: EditOfStep | None = None) -> Named:
     """Every signal of a stretch, shape (time, batch, units), step by step through the equations.
 
     `edit` gets the step's number in the stretch, the signal's kind and its value, (batch, units).

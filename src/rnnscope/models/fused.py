@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
+from rnnscope.models import cells
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.recurrences import paper_gru
 
@@ -43,6 +44,19 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     # biases, one layer, no dropout, gradients if they are on, one direction, time first
     out, *last = kernel(x, first, tuple(w for w in weights if w is not None), True, 1, 0.0, torch.is_grad_enabled(), False, False)
     return out, {name: value[0] for name, value in zip(cell.states, last, strict=True)}
+
+
+def every_signal(
+    cell: Cell, x: Tensor, state: Named, weights: Weights, *, kernel: bool = True, edit: cells.EditOfStep | None = None
+) -> Named:
+    """Every signal of a stretch by kind, each (time, batch, units).
+
+    `kernel=False` steps through the equations, and so does an `edit`.
+    """
+    if kernel and edit is None and covers(cell):
+        hidden, _ = hidden_states(cell, x, state, weights)
+        return cells.replay(cell, project(x, weights), {"hidden": hidden}, state, weights)
+    return cells.unroll(cell, project(x, weights), state, weights, edit)
 
 
 def project(x: Tensor, weights: Weights) -> Tensor:

@@ -10,7 +10,7 @@ from rnnscope.files import fingerprint
 from rnnscope.models import cells, fused
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
-from rnnscope.models.recurrent import Edit, Recurrent, State, predictions
+from rnnscope.models.recurrent import Edit, Recurrent, State, at_place, predictions
 from rnnscope.signal import Signal
 
 
@@ -39,18 +39,6 @@ class Layer(nn.Module):
             return fused.hidden_states(self.cell, x, state, self.weights)
         named = cells.unroll(self.cell, fused.project(x, self.weights), state, self.weights)
         return named["hidden"], {name: named[name][-1] for name in self.cell.states}
-
-    def record(
-        self, x: Tensor, state: Named, *, kernel: bool = True, edit: Callable[[int, str, Tensor], Tensor] | None = None
-    ) -> Named:
-        """Every signal of a stretch by kind, each (time, batch, units).
-
-        `kernel=False` steps through the equations, and so does an `edit`, which gets a signal's kind in place of its name.
-        """
-        if kernel and edit is None and fused.covers(self.cell):
-            hidden, _ = fused.hidden_states(self.cell, x, state, self.weights)
-            return cells.replay(self.cell, fused.project(x, self.weights), {"hidden": hidden}, state, self.weights)
-        return cells.unroll(self.cell, fused.project(x, self.weights), state, self.weights, edit)
 
 
 class RecurrentLM(nn.Module, Recurrent):
@@ -119,7 +107,9 @@ class RecurrentLM(nn.Module, Recurrent):
             return {"logits": logits}, last
         x, named = ids, {}
         for k, layer in enumerate(self.stack):
-            signals = layer.record(x, _of_layer(state, k, layer), kernel=kernel, edit=_for_layer(edit, k))
+            at_layer = at_place(edit, f"layer{k}")
+            first = _of_layer(state, k, layer)
+            signals = fused.every_signal(layer.cell, x, first, layer.weights, kernel=kernel, edit=at_layer)
             named.update({f"layer{k}/{kind}": value for kind, value in signals.items()})
             x = signals["hidden"]
         last = {name: named[name][-1] for name in state}
@@ -132,9 +122,3 @@ class RecurrentLM(nn.Module, Recurrent):
 
 def _of_layer(state: State, k: int, layer: Layer) -> Named:
     return {name: state[f"layer{k}/{name}"] for name in layer.cell.states}
-
-
-def _for_layer(edit: Edit | None, k: int) -> Edit | None:
-    if edit is None:
-        return None
-    return lambda t, kind, value: edit(t, f"layer{k}/{kind}", value)

@@ -4,7 +4,7 @@ Whoever has one writes `begin` and `advance`; reading a text, its probabilities,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.nn.functional import log_softmax
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
-from rnnscope.models.cells import Named
+from rnnscope.models.cells import EditOfStep, Named
 from rnnscope.models.protocol import Block
 from rnnscope.signal import Signal, select
 
@@ -26,7 +26,7 @@ _WIDTH = 128  # segments read side by side
 State = Named
 """What is carried along: a tensor of shape (batch, …) for each name. A state that is a signal has the signal's name."""
 
-Edit = Callable[[int, str, Tensor], Tensor]
+Edit = EditOfStep
 """What an intervention does: (step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
 
 
@@ -120,7 +120,7 @@ class Recurrent(ABC):
                     torch.from_numpy(ids).to(self.device), state,
                     inside=inside, kernel=kernel, edit=self.edits(corpus, np.where(there, positions, -1)),
                 )  # fmt: skip
-                arrays = {name: _numpy(value) for name, value in _outputs(named, names, wanted).items()}
+                arrays = {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
             for k, (start, length) in enumerate(zip(starts.tolist(), lengths, strict=True)):
                 for at in range(0, length, block):
                     piece = slice(at, min(at + block, length))
@@ -140,7 +140,7 @@ class Recurrent(ABC):
         fast, slow = self.read(corpus, names), self.read(corpus, names, kernel=False)
         for a, b in zip(fast, slow, strict=True):
             for name in names:
-                worst[name] = max(worst[name], _difference(a.arrays[name], b.arrays[name], name == "log_prob"))
+                worst[name] = max(worst[name], difference(a.arrays[name], b.arrays[name], name == "log_prob"))
         name = max(worst, key=worst.__getitem__)
         if not worst[name] <= tolerance:
             raise VerificationError(
@@ -148,6 +148,16 @@ class Recurrent(ABC):
                 f"more than the tolerance of {tolerance:.1e}"
             )
         return worst
+
+
+def at_place(edit: Edit | None, place: str, back_from: int | None = None) -> EditOfStep | None:
+    """An edit by a signal's kind, for what computes at one place of a model (`layer0`).
+
+    `back_from` numbers the steps from that one down, for what reads from the right.
+    """
+    if edit is None:
+        return None
+    return lambda t, kind, value: edit(t if back_from is None else back_from - t, f"{place}/{kind}", value)
 
 
 def predictions(symbols: int) -> list[Signal]:
@@ -171,11 +181,11 @@ def _outputs(named: Named, names: list[str], wanted: NDArray[np.int64]) -> Named
     return found
 
 
-def _numpy(value: Tensor) -> NDArray[Any]:
+def as_array(value: Tensor) -> NDArray[Any]:
     return value.detach().cpu().numpy()
 
 
-def _difference(a: NDArray[Any], b: NDArray[Any], unknown: bool) -> float:
+def difference(a: NDArray[Any], b: NDArray[Any], unknown: bool = False) -> float:
     """The largest difference, relative where values are above 1; infinite where something is no number.
 
     Except, with `unknown`, where neither is one: nobody knows what follows the last symbol.

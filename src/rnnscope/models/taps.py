@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
-from rnnscope.models.recurrent import Edit, State
+from rnnscope.models.recurrent import Edit, State, at_place
 from rnnscope.signal import Signal
 
 FUTURE = "; sees the symbols to the right"
@@ -28,8 +28,9 @@ _CELLS: dict[type[nn.RNNCellBase], Cell] = {nn.LSTMCell: LSTM(), nn.GRUCell: GRU
 
 @dataclass
 class Reading:
-    """One stretch of text: the state before it, whether signals are wanted and how; `named` and `last` are filled."""
+    """One stretch of `time` symbols: the state before it, whether signals are wanted and how; `named` and `last` are filled."""
 
+    time: int
     state: State
     noting: bool
     kernel: bool
@@ -134,8 +135,17 @@ class StackTap(Tap):
         given = hx if isinstance(hx, tuple) else (hx,)
         return {place: {kind: given[n][k] for n, kind in enumerate(self.cell.states)} for k, place in enumerate(places)}
 
-    def tapped(self, reading: Reading) -> Any:
-        return exchanged(self.module, partial(self.note if reading.noting else self.carry, reading))
+    @contextmanager
+    def tapped(self, reading: Reading) -> Iterator[None]:
+        lengths: list[int] = []
+        with exchanged(self.module, partial(self.read, reading, lengths)):
+            yield
+        if lengths != [reading.time]:
+            raise UsageError(f"{self.path} read {lengths} symbols in its calls for {reading.time}; expected one call for all")
+
+    def read(self, reading: Reading, lengths: list[int], theirs: Any, x: Tensor, hx: Any = None) -> Any:
+        lengths.append(x.shape[1 if self.module.batch_first else 0])
+        return (self.note if reading.noting else self.carry)(reading, theirs, x, hx)
 
     def carry(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
         """The module's own forward, from the state that the last stretch left."""
@@ -156,8 +166,9 @@ class StackTap(Tap):
             for direction in self.directions:
                 place = self.place(k, direction)
                 turn: Any = partial(torch.flip, dims=(0,)) if direction else lambda value: value
-                edit = _at_place(reading.edit, place, len(x) - 1 if direction else None)
-                found = _layer(self.cell, turn(x), first[place], self.weights(k, direction), reading.kernel, edit)
+                edit = at_place(reading.edit, place, len(x) - 1 if direction else None)
+                weights = self.weights(k, direction)
+                found = fused.every_signal(self.cell, turn(x), first[place], weights, kernel=reading.kernel, edit=edit)
                 after.append({kind: found[kind][-1] for kind in self.cell.states})
                 reading.named.update({f"{place}/{kind}": turn(value) for kind, value in found.items()})
                 reading.last.update({f"{place}/{kind}": value for kind, value in after[-1].items()})
@@ -194,6 +205,8 @@ class CellTap(Tap):
         steps: list[Named] = []
         with exchanged(self.module, partial(self.step, reading, steps)):
             yield
+        if len(steps) != reading.time:
+            raise UsageError(f"{self.path} was called {len(steps)} times for {reading.time} symbols; expected once for each")
         place = f"layer{self.first}"
         reading.last.update({f"{place}/{kind}": steps[-1][kind] for kind in self.cell.states})
         if reading.noting:
@@ -210,7 +223,7 @@ class CellTap(Tap):
             state = dict(zip(kinds, hx if isinstance(hx, tuple) else (hx,), strict=True))
         if reading.noting:
             weights = _weights(self.module, "", None)
-            edit = _at_place(reading.edit, place, None)
+            edit = at_place(reading.edit, place)
             named = cells.step(
                 self.cell, fused.project(x, weights), state, weights, partial(edit, len(steps)) if edit else unchanged
             )
@@ -232,20 +245,6 @@ def _weights(module: nn.Module, ending: str, projection: Tensor | None) -> Weigh
     none = w.new_zeros(len(w))
     b, d = (getattr(module, f"{bias}{ending}") if module.bias else none for bias in ("bias_ih", "bias_hh"))
     return Weights(w, u, b, d, projection)
-
-
-def _layer(cell: Cell, x: Tensor, first: Named, weights: Weights, kernel: bool, edit: Edit | None) -> Named:
-    if kernel and edit is None:
-        hidden, _ = fused.hidden_states(cell, x, first, weights)
-        return cells.replay(cell, fused.project(x, weights), {"hidden": hidden}, first, weights)
-    return cells.unroll(cell, fused.project(x, weights), first, weights, edit)
-
-
-def _at_place(edit: Edit | None, place: str, back_from: int | None) -> Edit | None:
-    """An edit by a signal's kind; `back_from` numbers the steps from that one down, for what reads from the right."""
-    if edit is None:
-        return None
-    return lambda t, kind, value: edit(t if back_from is None else back_from - t, f"{place}/{kind}", value)
 
 
 def _shown(x: Any) -> str:

@@ -19,7 +19,7 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
-from rnnscope.models.recurrent import Edit, Recurrent, State, predictions
+from rnnscope.models.recurrent import Edit, Recurrent, State, as_array, difference, predictions
 from rnnscope.models.taps import FUTURE, Reading, Tap, exchanged, taps_in
 from rnnscope.signal import Signal
 
@@ -88,7 +88,7 @@ class Wrapped(Recurrent):
     def advance(
         self, ids: Tensor, state: State, *, inside: bool = True, kernel: bool = True, edit: Edit | None = None
     ) -> tuple[Named, State]:
-        reading = Reading(state, inside or not kernel or edit is not None, kernel, edit)
+        reading = Reading(len(ids), state, inside or not kernel or edit is not None, kernel, edit)
         with self._as_is(), ExitStack() as stack:
             for tap in self._taps:
                 stack.enter_context(tap.tapped(reading))
@@ -126,7 +126,7 @@ class Wrapped(Recurrent):
             ours = recorded[name]
             if name == "logits":  # log-probabilities are logits, too, up to a constant
                 name, ours, value = "log_probs", ours.log_softmax(-1), value.log_softmax(-1)
-            found = float(((ours - value).abs() / value.abs().clamp(min=1)).max())
+            found = difference(as_array(ours), as_array(value))
             worst[name] = max(worst[name], found)
             if not found <= tolerance:
                 raise VerificationError(
