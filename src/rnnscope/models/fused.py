@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
-from rnnscope.models import cells
+from rnnscope.models import cells, loops
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.recurrences import paper_gru
 
@@ -51,9 +51,13 @@ def every_signal(
 ) -> Named:
     """Every signal of a stretch by kind, each (time, batch, units).
 
+    On a processor by our loops; elsewhere a launch costs more than a product, and the kernel's hidden states are replayed.
     `kernel=False` steps through the equations, and so does an `edit`.
     """
-    if kernel and edit is None and covers(cell):
+    plain = kernel and edit is None
+    if plain and loops.covers(cell, weights):
+        return loops.every_signal(cell, x, state, weights)
+    if plain and covers(cell):
         hidden, _ = hidden_states(cell, x, state, weights)
         return cells.replay(cell, project(x, weights), {"hidden": hidden}, state, weights)
     return cells.unroll(cell, project(x, weights), state, weights, edit)
