@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from rnnscope.models import loops
+
 
 class PaperGRURecurrence(torch.autograd.Function):
     """The hidden states of `cells.PaperGRU`, (time, batch, units).
@@ -21,21 +23,10 @@ class PaperGRURecurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, first: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        time, batch, rows = x.shape
-        units = rows // 3
-        hidden = x.new_empty(time + 1, batch, units)
-        hidden[0] = first
-        opened = x.new_empty(time, batch, units)  # r ∘ h₋₁
+        units = x.shape[2] // 3
         gates = x + bias  # becomes r, z, h̃
-        to_gates, to_candidate = weight[: 2 * units].T.contiguous(), weight[2 * units :].T.contiguous()
-        states, inner = hidden.unbind(0), opened.unbind(0)
-        for t, gate in enumerate(gates.unbind(0)):
-            before, after = states[t], states[t + 1]
-            reset_update, candidate = gate[:, : 2 * units], gate[:, 2 * units :]
-            reset_update.addmm_(before, to_gates).sigmoid_()
-            torch.mul(reset_update[:, :units], before, out=inner[t])
-            candidate.addmm_(inner[t], to_candidate).tanh_()
-            torch.lerp(before, candidate, reset_update[:, units:], out=after)
+        gates[..., 2 * units :] *= 2
+        hidden, opened = loops.paper_gru(gates, first, torch.cat([weight[: 2 * units], 2 * weight[2 * units :]]))
         ctx.save_for_backward(hidden, opened, gates, weight)
         return hidden[1:].clone()
 
