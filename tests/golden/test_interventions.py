@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 import rnnscope as rs
-from rnnscope.models.recurrent import QUANTUM
+from rnnscope.models.passages import MARK
 
 Array = NDArray[np.float64]
 Change = Callable[[int, int, str, Array], Array]
 TEXT = "the quick (brown) fox jumps over the lazy dog; " * 12  # longer than two quanta
-assert len(TEXT) > 2 * QUANTUM
+assert len(TEXT) > 2 * MARK
 
 
 def sigmoid(x: Array) -> Array:

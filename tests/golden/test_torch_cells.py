@@ -73,7 +73,7 @@ def test_kernel_and_equations_agree_on_every_signal_in_float32(cell: str) -> Non
     fast, _ = ours.advance(ids, ours.begin(BATCH))
     slow, _ = ours.advance(ids, ours.begin(BATCH), kernel=False)
     assert fast.keys() == slow.keys()
-    assert {s.name for s in ours.signals} <= fast.keys() | {"log_prob", "log_probs"}
+    assert {s.name for s in ours.signals} <= fast.keys() | {"log_prob", "entropy", "log_probs"}
     for name, value in fast.items():
         torch.testing.assert_close(value, slow[name], rtol=0, atol=1e-5)
 

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 import rnnscope as rs
 from rnnscope.exceptions import UsageError, VerificationError
-from rnnscope.models.recurrent import QUANTUM
+from rnnscope.models.passages import MARK
 from tests.golden.test_interventions import read
 
 TEXT = "they sat (both) by the fire, and said nothing;\n" * 14
 CORPUS = rs.Corpus.from_text(TEXT)
 SYMBOLS = len(CORPUS.vocabulary)
 PARTS = rs.Corpus("three", CORPUS.vocabulary, CORPUS.ids, bounds=np.array([0, 300, 310, len(CORPUS)]))
-assert len(PARTS) - 310 > QUANTUM
+assert len(PARTS) - 310 > MARK
 
 
 class Theirs(nn.Module):

@@ -203,11 +203,13 @@ class Corpus:
         """The same with exactly one character for each symbol (bytes above 127 as Latin-1)."""
         return self.vocabulary.to_str(self.ids[start:stop])
 
-    def next_ids(self) -> NDArray[np.int64]:
-        """For each position the symbol that really came next, or -1 where nobody knows; shape (symbols,)."""
-        after = np.empty(len(self), np.int64)
-        after[:-1] = self.ids[1:]
-        after[self.bounds[1:] - 1] = self.following
+    def next_ids(self, positions: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """For each position, or for those given, the symbol that really came next, or -1 where nobody knows."""
+        at = 1 + (np.arange(len(self)) if positions is None else positions)
+        after = self.ids[np.minimum(at, len(self) - 1)].astype(np.int64)
+        edge = np.searchsorted(self.bounds, at)
+        ends = self.bounds[edge] == at
+        after[ends] = self.following[edge[ends] - 1]
         return after
 
     @cached_property

@@ -16,12 +16,9 @@ from torch.nn.functional import log_softmax
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
 from rnnscope.models.cells import EditOfStep, Named
+from rnnscope.models.passages import MARK, Passage, Plan
 from rnnscope.models.protocol import Block
 from rnnscope.signal import Signal, select
-
-QUANTUM = 256
-"""Symbols that are computed together when a text is read; fixed, so that the size of a block changes no value."""
-_WIDTH = 128  # segments read side by side
 
 State = Named
 """What is carried along: a tensor of shape (batch, …) for each name. A state that is a signal has the signal's name."""
@@ -31,7 +28,7 @@ Edit = EditOfStep
 
 
 class Recurrent(ABC):
-    """A language model with a state. Its signals end with `log_prob` and `log_probs`, which are worked out here."""
+    """A language model with a state. Its signals end with `log_prob`, `entropy` and `log_probs`, which are worked out here."""
 
     name: str
     vocabulary: Vocabulary
@@ -71,60 +68,72 @@ class Recurrent(ABC):
         """What to change while reading these positions (time, batch) of a corpus, or of a text that is being written."""
         return None
 
-    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = QUANTUM, kernel: bool = True) -> Iterator[Block]:
+    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = MARK, kernel: bool = True) -> Iterator[Block]:
         """See `LanguageModel.read`. Segments are read side by side, each from a fresh state.
 
         `kernel=False` steps through the readable equations instead of kernels.
         Raises `UsageError` for a corpus with another vocabulary and `UnknownNameError` for an unknown signal.
+        """
+        if block < 1:
+            raise UsageError(f"a block holds at least 1 symbol, not {block}")
+        names = [s.name for s in select(self.signals, signals)]
+        inside = not _OUTSIDE.issuperset(names)
+        for passage, arrays, _ in self.passages(corpus, self.plan(corpus), names, inside=inside, kernel=kernel):
+            for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
+                for at in range(0, length, block):
+                    piece = slice(at, min(at + block, length))
+                    yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
+
+    def plan(self, corpus: Corpus) -> Plan:
+        """In what order a text is read."""
+        return Plan(list(corpus.spans()), sum(max(s.size, 1) for s in self.signals), causal=self.causal)
+
+    def passages(
+        self,
+        corpus: Corpus,
+        plan: Plan,
+        names: Sequence[str],
+        *,
+        inside: bool = True,
+        kernel: bool = True,
+        group: int = 0,
+        offset: int = 0,
+        state: State | None = None,
+    ) -> Iterator[tuple[Passage, dict[str, NDArray[Any]], State]]:
+        """Compute a text in the order of `plan`: each passage, its values (time, batch, units), and the states after it.
+
+        Begins at (group, offset) with the states there of the segments that are being read. `inside` goes through the
+        gates, wanted or not: then a value has the same bits whatever else is asked for.
         """
         if corpus.vocabulary != self.vocabulary:
             raise UsageError(
                 f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
                 "Corpus.from_text(…, vocabulary=model.vocabulary)"
             )
-        if block < 1:
-            raise UsageError(f"a block holds at least 1 symbol, not {block}")
-        names = [s.name for s in select(self.signals, signals)]
-        spans = list(corpus.spans())
-        after = corpus.next_ids()
-        width = _WIDTH if self.causal else 1
-        for first in range(0, len(spans), width):
-            yield from self._read_side_by_side(corpus, after, spans[first : first + width], names, block, kernel)
+        before: Passage | None = None
+        for passage in plan.passages(group, offset):
+            if passage.offset == 0:
+                state = self.begin(len(passage.segments))
+            elif before is not None and len(passage.segments) < len(before.segments):
+                live = np.flatnonzero(np.isin(before.segments, passage.segments))
+                state = {name: value[live] for name, value in (state or {}).items()}
+            arrays, state = self._passage(corpus, passage, state or {}, names, inside, kernel)
+            yield passage, arrays, state
+            before = passage
 
-    def _read_side_by_side(
-        self,
-        corpus: Corpus,
-        after: NDArray[np.int64],
-        spans: list[tuple[int, int]],
-        names: list[str],
-        block: int,
-        kernel: bool,
-    ) -> Iterator[Block]:
-        inside = any(name not in ("log_prob", "log_probs") for name in names)
-        state = self.begin(len(spans))
-        longest = max(stop - start for start, stop in spans)
-        quantum = QUANTUM if self.causal else longest
-        for offset in range(0, longest, quantum):
-            lengths = [min(max(stop - start - offset, 0), quantum) for start, stop in spans]
-            live = [k for k, length in enumerate(lengths) if length]
-            if len(live) < len(lengths):  # segments that have ended leave the batch
-                state = {name: value[live] for name, value in state.items()}
-                spans, lengths = [spans[k] for k in live], [lengths[k] for k in live]
-            starts = np.array([start + offset for start, _ in spans])
-            positions = starts + np.arange(max(lengths))[:, None]
-            there = np.arange(max(lengths))[:, None] < np.array(lengths)
-            ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
-            wanted = np.where(there, after[np.where(there, positions, 0)], -1)
-            with torch.no_grad():
-                named, state = self.advance(
-                    torch.from_numpy(ids).to(self.device), state,
-                    inside=inside, kernel=kernel, edit=self.edits(corpus, np.where(there, positions, -1)),
-                )  # fmt: skip
-                arrays = {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
-            for k, (start, length) in enumerate(zip(starts.tolist(), lengths, strict=True)):
-                for at in range(0, length, block):
-                    piece = slice(at, min(at + block, length))
-                    yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
+    @torch.no_grad()
+    def _passage(
+        self, corpus: Corpus, passage: Passage, state: State, names: Sequence[str], inside: bool, kernel: bool
+    ) -> tuple[dict[str, NDArray[Any]], State]:
+        positions = passage.positions
+        there = positions >= 0
+        ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
+        named, after = self.advance(
+            torch.from_numpy(ids).to(self.device), state,
+            inside=inside, kernel=kernel, edit=self.edits(corpus, positions),
+        )  # fmt: skip
+        wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
+        return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}, after
 
     def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
         """Replay a text step by step through the readable equations; the largest difference for each signal.
@@ -164,16 +173,23 @@ def predictions(symbols: int) -> list[Signal]:
     """The signals that every recurrent model ends with."""
     return [
         Signal("log_prob", 0, "log p(the symbol that really came next), nats", None, 0.0),
+        Signal("entropy", 0, "−Σ p log p over the next symbol, nats", 0.0, None),
         Signal("log_probs", symbols, "log softmax(W_y h + b_y), nats", None, 0.0),
     ]
 
 
-def _outputs(named: Named, names: list[str], wanted: NDArray[np.int64]) -> Named:
+_OUTSIDE = {s.name for s in predictions(1)}  # for which no gate need be computed
+
+
+def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> Named:
     found = {name: named[name] for name in names if name in named}
     if len(found) < len(names):
         log_probs = log_softmax(named["logits"].float(), -1)
         if "log_probs" in names:
             found["log_probs"] = log_probs
+        if "entropy" in names:
+            # A symbol that is ruled out has 0 · −∞, which counts nothing
+            found["entropy"] = -(log_probs.exp() * log_probs.clamp(min=torch.finfo(log_probs.dtype).min)).sum(-1)
         if "log_prob" in names:
             target = torch.from_numpy(wanted).to(log_probs.device)
             chosen = log_probs.gather(-1, target.clamp(min=0)[..., None])[..., 0]
@@ -182,7 +198,9 @@ def _outputs(named: Named, names: list[str], wanted: NDArray[np.int64]) -> Named
 
 
 def as_array(value: Tensor) -> NDArray[Any]:
-    return value.detach().cpu().numpy()
+    """numpy has no bfloat16: such values come as float32, which holds them exactly."""
+    value = value.detach()
+    return (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy()
 
 
 def difference(a: NDArray[Any], b: NDArray[Any], unknown: bool = False) -> float:
