@@ -42,7 +42,8 @@ def model(run: rs.Run) -> rs.RecurrentLM:
 
 @pytest.fixture(scope="session")
 def trace(model: rs.RecurrentLM, corpus: rs.Corpus, tmp_path_factory: pytest.TempPathFactory) -> rs.Trace:
-    return rs.record(model, corpus.split("all").head(6000), tmp_path_factory.mktemp("traces") / "small")
+    text = corpus.split("all").head(6000)
+    return rs.record(model, text, tmp_path_factory.mktemp("traces") / "small", ["layer*/*", "log_prob"])
 
 
 def real(filename: str) -> Path:

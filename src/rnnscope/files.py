@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from rnnscope.exceptions import FormatError, OccupiedError
 
 _PARTIAL = ".rnnscope-partial-"
+_UNFINISHED = ".rnnscope-unfinished-"
 _LOCK = ".rnnscope-lock"
 
 
@@ -28,25 +29,53 @@ def replacing(path: Path) -> Iterator[Path]:
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_partial(path.parent)
-    room = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=path.parent))
-    new, old = room / "new", room / "old"
+    room = _room(path)
     try:
-        yield new
-        _flush(new)
-        if path.is_dir():  # a folder can't be renamed over a full one: move the old one aside first
-            path.rename(old)
-        try:
-            new.replace(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        _flush_folder(path.parent)
+        yield room / "new"
+        _move(room / "new", path, room)
     except OSError as error:
         error.filename = str(path)  # what the user knows, not the temporary name
         raise
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def unfinished(path: Path) -> Path:
+    """A folder beside `path` for what takes long to make, which stays there if the work is stopped."""
+    path = path.absolute()
+    room = path.with_name(f"{_UNFINISHED}{path.name}")
+    room.mkdir(parents=True, exist_ok=True)
+    return room
+
+
+def finish(made: Path, path: Path) -> None:
+    """Move what was made in `unfinished(path)` into its place, and clear up after it."""
+    path = path.absolute()
+    clear_partial(path.parent)
+    room = _room(path)
+    try:
+        _move(made, path, room)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+    shutil.rmtree(unfinished(path))
+
+
+def _room(path: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=path.parent))
+
+
+def _move(new: Path, path: Path, room: Path) -> None:
+    _flush(new)
+    old = room / "old"
+    if path.is_dir():  # a folder can't be renamed over a full one: move the old one aside first
+        path.rename(old)
+    try:
+        new.replace(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    _flush_folder(path.parent)
 
 
 def clear_partial(folder: Path, *, below: bool = False) -> None:
@@ -100,7 +129,7 @@ def claim(folder: Path, marker: str, what: str) -> None:
     A folder is free when it doesn't exist or is empty, and ours when it holds the file or folder `marker`.
     """
     if folder.is_dir():
-        held = sorted(p.name for p in folder.iterdir() if not p.name.startswith((_PARTIAL, _LOCK)))
+        held = sorted(p.name for p in folder.iterdir() if not p.name.startswith((_PARTIAL, _UNFINISHED, _LOCK)))
         if held and marker not in held:
             raise OccupiedError(
                 f"{folder} holds something else ({', '.join(held[:3])}{' …' if len(held) > 3 else ''}); "

@@ -19,7 +19,8 @@ class Signal:
 
     `size` is the number of units (the last axis); 0 means one number per symbol and no unit axis.
     `low` and `high` bound the values; `None` means unbounded. `gate` marks a value between 0 and 1 that
-    multiplies something, which is what saturation is measured on; `state` one that is carried to the next symbol.
+    multiplies something, which is what saturation is measured on; `state` one that is carried to the next symbol;
+    `integer` one that counts or numbers.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Signal:
     high: float | None = None
     gate: bool = False
     state: bool = False
+    integer: bool = False
 
     @property
     def kind(self) -> str:
@@ -50,6 +52,7 @@ class Signal:
             "high": self.high,
             "gate": self.gate,
             "state": self.state,
+            "integer": self.integer,
         }
 
     @classmethod

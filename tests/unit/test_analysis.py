@@ -22,10 +22,10 @@ def write(path: Path, corpus: rs.Corpus, **signals: NDArray[Any]) -> rs.Trace:
     """A trace of given values: names with a double underscore for the slash."""
     named = {name.replace("__", "/"): values.astype(np.float32) for name, values in signals.items()}
     kinds = [Signal(name, v.shape[1], "given", 0.0, 1.0, name.endswith(("forget", "input"))) for name, v in named.items()]
-    writer = TraceWriter(path, corpus, kinds, {"name": "given", "fingerprint": "0"})
+    writer = TraceWriter(path, corpus, kinds)
     for start in range(0, len(corpus), 700):
         writer.write(start, {name: values[start : start + 700] for name, values in named.items()})
-    writer.finish()
+    writer.finish({"model": {"name": "given", "fingerprint": "0"}})
     return rs.open_trace(path)
 
 

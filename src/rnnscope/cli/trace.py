@@ -13,17 +13,22 @@ from rnnscope.exceptions import UsageError
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("text", required=False)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The trace's folder.")
-@click.option("--signals", multiple=True, help="Glob pattern of signals; may be repeated.  [default: layer*/* and log_prob]")
+@click.option("--signals", multiple=True, help="Signals to keep, as glob patterns; may be repeated.  [default: log_prob]")
 @reading_options
-@click.option("--half", is_flag=True, help="Keep half precision; the trace states the largest rounding.")
+@click.option("--half", multiple=True, help="Signals to keep in half precision, as glob patterns; may be repeated.")
+@click.option("--streams", type=click.IntRange(min=1), default=1, help="Cut the text into so many pieces and read them at once.")
+@click.option("--overwrite", is_flag=True, help="Replace the trace that is there.")
 @click.option("--untrained", is_flag=True, help="Take the weights that the training began with.")
 def record(
     run: Path, text: str | None, out: Path, signals: tuple[str, ...], split: str | None, most: int | None, unknown: str,
-    half: bool, untrained: bool,
+    half: tuple[str, ...], streams: int, overwrite: bool, untrained: bool,
 ) -> None:  # fmt: skip
     """Let a network read a text and keep what it computes at every symbol.
 
-    Without TEXT it reads the text that it was trained on. The trace is a Zarr group that xarray opens as it is.
+    Without TEXT it reads the text that it was trained on. The network's states are kept every 256 symbols; every signal that is
+    not named is computed from them when it is asked for, as long as RUN lies where it lay. 'top5' is the five
+    likeliest next symbols. A recording that was stopped goes on when the same command is given again. The
+    trace is a Zarr group that xarray opens as it is.
 
     \b
     Example:
@@ -37,10 +42,12 @@ def record(
     model = opened.model(untrained=untrained)
     with progress_bar("record") as progress:
         trace = run_recording(
-            model, corpus, out, signals or ("layer*/*", "log_prob"),
-            dtype="float16" if half else "float32", progress=progress,
-        )  # fmt: skip
-    click.echo(f"{out}: {len(trace.signals)} signals at {len(trace):,} symbols")
+            model, corpus, out, signals or ("log_prob",), half=half, streams=streams, overwrite=overwrite, progress=progress
+        )
+    more = len(trace.signals) - len(trace.kept)
+    click.echo(f"{out}: {len(trace.kept)} signals at {len(trace):,} symbols, {more} more to compute when they are asked for")
+    if trace.streams:
+        click.echo(f"{trace.streams['rows']} streams agree to {trace.streams['largest_difference']:.1e}", err=True)
 
 
 @click.command()

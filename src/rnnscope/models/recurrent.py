@@ -3,8 +3,9 @@
 Whoever has one writes `begin` and `advance`; reading a text, its probabilities, and interventions follow from them.
 """
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Recurrent(ABC):
 
     name: str
     vocabulary: Vocabulary
+    origin: dict[str, Any] | None = None
+    """Where it can be loaded from again: a `loader` of the entry points `rnnscope.models`, a `path` and its `options`."""
     causal: bool = True
     """Whether a value depends on the symbols so far only. Where it doesn't, each segment is read whole and alone."""
 
@@ -76,64 +79,76 @@ class Recurrent(ABC):
         """
         if block < 1:
             raise UsageError(f"a block holds at least 1 symbol, not {block}")
-        names = [s.name for s in select(self.signals, signals)]
-        inside = not _OUTSIDE.issuperset(names)
-        for passage, arrays, _ in self.passages(corpus, self.plan(corpus), names, inside=inside, kernel=kernel):
-            for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
-                for at in range(0, length, block):
-                    piece = slice(at, min(at + block, length))
-                    yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
+        self.accept(corpus)
+        names = [s.name for s in self.find(signals)]
+        plan = self.plan(corpus)
+        inside = not all(is_prediction(name) for name in names)
+        for group in range(plan.groups):
+            carried = Carried(self, plan.rows(group))
+            for passage in plan.passages(group):
+                arrays = self.compute(corpus, passage, carried, names, inside=inside, kernel=kernel)
+                for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
+                    for at in range(0, length, block):
+                        piece = slice(at, min(at + block, length))
+                        yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
 
-    def plan(self, corpus: Corpus) -> Plan:
-        """In what order a text is read."""
-        return Plan(list(corpus.spans()), sum(max(s.size, 1) for s in self.signals), causal=self.causal)
+    def find(self, patterns: str | Iterable[str]) -> list[Signal]:
+        """The signals that match; see `signal.select`. Beside those in `signals` there is `top5`: the five likeliest next
+        symbols, as `top5/ids` and `top5/log_probs`, with any number up to the size of the vocabulary."""
+        patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+        likeliest = [signal for pattern in patterns for signal in top(pattern, len(self.vocabulary))]
+        named = [pattern for pattern in patterns if not top(pattern, len(self.vocabulary))]
+        return [*(select(self.signals, named) if named else []), *dict.fromkeys(likeliest)]
 
-    def passages(
-        self,
-        corpus: Corpus,
-        plan: Plan,
-        names: Sequence[str],
-        *,
-        inside: bool = True,
-        kernel: bool = True,
-        group: int = 0,
-        offset: int = 0,
-        state: State | None = None,
-    ) -> Iterator[tuple[Passage, dict[str, NDArray[Any]], State]]:
-        """Compute a text in the order of `plan`: each passage, its values (time, batch, units), and the states after it.
-
-        Begins at (group, offset) with the states there of the segments that are being read. `inside` goes through the
-        gates, wanted or not: then a value has the same bits whatever else is asked for.
-        """
+    def accept(self, corpus: Corpus) -> None:
+        """Raises `UsageError` for a corpus with another vocabulary."""
         if corpus.vocabulary != self.vocabulary:
             raise UsageError(
                 f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
                 "Corpus.from_text(…, vocabulary=model.vocabulary)"
             )
-        before: Passage | None = None
-        for passage in plan.passages(group, offset):
-            if passage.offset == 0:
-                state = self.begin(len(passage.segments))
-            elif before is not None and len(passage.segments) < len(before.segments):
-                live = np.flatnonzero(np.isin(before.segments, passage.segments))
-                state = {name: value[live] for name, value in (state or {}).items()}
-            arrays, state = self._passage(corpus, passage, state or {}, names, inside, kernel)
-            yield passage, arrays, state
-            before = passage
+
+    def plan(self, corpus: Corpus, streams: int = 1) -> Plan:
+        """In what order a text is read."""
+        return Plan(corpus.spans(), sum(max(s.size, 1) for s in self.signals), causal=self.causal, streams=streams)
+
+    def recomputation(
+        self,
+        corpus: Corpus,
+        streams: int,
+        states: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]],
+        dtypes: Mapping[str, str],
+    ) -> Any:
+        """What computes any window of a text again from kept states; see `models.recomputation`."""
+        from rnnscope.models.recomputation import Recomputation
+
+        return Recomputation(self, corpus, self.plan(corpus, streams), states, dtypes)
 
     @torch.no_grad()
-    def _passage(
-        self, corpus: Corpus, passage: Passage, state: State, names: Sequence[str], inside: bool, kernel: bool
-    ) -> tuple[dict[str, NDArray[Any]], State]:
+    def compute(
+        self,
+        corpus: Corpus,
+        passage: Passage,
+        carried: "Carried",
+        names: Sequence[str],
+        *,
+        inside: bool = True,
+        kernel: bool = True,
+    ) -> dict[str, NDArray[Any]]:
+        """The named signals of a passage, each (time, batch, units); `carried` goes on by it.
+
+        `inside` goes through the gates, wanted or not: then a value has the same bits whatever else is asked for.
+        """
         positions = passage.positions
         there = positions >= 0
         ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
         named, after = self.advance(
-            torch.from_numpy(ids).to(self.device), state,
+            torch.from_numpy(ids).to(self.device), carried.before(passage),
             inside=inside, kernel=kernel, edit=self.edits(corpus, positions),
         )  # fmt: skip
+        carried.go_on(passage, after)
         wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
-        return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}, after
+        return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
 
     def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
         """Replay a text step by step through the readable equations; the largest difference for each signal.
@@ -178,7 +193,27 @@ def predictions(symbols: int) -> list[Signal]:
     ]
 
 
-_OUTSIDE = {s.name for s in predictions(1)}  # for which no gate need be computed
+_TOP = re.compile(r"top([1-9]\d*)(?:/(ids|log_probs|\*))?")
+
+
+def top(pattern: str, symbols: int) -> list[Signal]:
+    """The signals that `top5`, `top5/ids` or `top5/log_probs` stands for, likeliest first; none for another pattern."""
+    match = _TOP.fullmatch(pattern)
+    if not match:
+        return []
+    n = int(match[1])
+    if n > symbols:
+        raise UsageError(f"{pattern} asks for the {n} likeliest of {symbols} symbols; expected at most {symbols}")
+    both = [
+        Signal(f"top{n}/ids", n, f"the {n} likeliest next symbols, likeliest first", 0.0, symbols - 1.0, integer=True),
+        Signal(f"top{n}/log_probs", n, "their log p, nats", None, 0.0),
+    ]
+    return both if match[2] in (None, "*") else [signal for signal in both if signal.kind == match[2]]
+
+
+def is_prediction(name: str) -> bool:
+    """Whether a signal follows from the logits, so that no gate need be computed for it."""
+    return name in ("log_prob", "entropy", "log_probs") or bool(_TOP.fullmatch(name))
 
 
 def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> Named:
@@ -194,7 +229,41 @@ def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> N
             target = torch.from_numpy(wanted).to(log_probs.device)
             chosen = log_probs.gather(-1, target.clamp(min=0)[..., None])[..., 0]
             found["log_prob"] = chosen.masked_fill(target < 0, float("nan"))
+        for n in {int(match[1]) for match in map(_TOP.fullmatch, names) if match}:
+            values, ids = log_probs.topk(n, -1)
+            found |= {name: each for name, each in ((f"top{n}/ids", ids.int()), (f"top{n}/log_probs", values)) if name in names}
     return found
+
+
+class Carried:
+    """The states of a group's rows between passages. With `guess`, rows that continue others begin anew."""
+
+    def __init__(self, model: Recurrent, rows: NDArray[np.int64], *, guess: bool = False) -> None:
+        self._model, self._rows, self._guess = model, rows, guess
+        self._states: State = {}
+
+    def at(self, rows: NDArray[np.int64]) -> State:
+        where = torch.from_numpy(rows - self._rows[0])
+        return {name: value[where.to(value.device)] for name, value in self._states.items()}
+
+    def put(self, rows: NDArray[np.int64], states: State) -> None:
+        where = torch.from_numpy(rows - self._rows[0])
+        for name, value in states.items():
+            if name not in self._states:
+                self._states[name] = value.new_zeros(len(self._rows), *value.shape[1:])
+            self._states[name][where.to(value.device)] = value
+
+    def restore(self, rows: NDArray[np.int64], states: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
+        """Put what was kept in arrays; `dtypes` are the states' own by torch's names, since numpy lacks some of them."""
+        device = self._model.device
+        self.put(rows, {name: torch.from_numpy(value).to(device, getattr(torch, dtypes[name])) for name, value in states.items()})
+
+    def before(self, passage: Passage) -> State:
+        first = passage.begins or (self._guess and passage.offset == 0)
+        return self._model.begin(len(passage.rows)) if first else self.at(passage.rows)
+
+    def go_on(self, passage: Passage, after: State) -> None:
+        self.put(passage.rows, after)
 
 
 def as_array(value: Tensor) -> NDArray[Any]:

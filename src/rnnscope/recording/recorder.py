@@ -1,56 +1,136 @@
 """The recorder: lets a model read a text and keeps what it computes."""
 
+import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import OccupiedError, expect
-from rnnscope.files import claim, replacing
+from rnnscope.exceptions import OccupiedError, UsageError, expect
+from rnnscope.files import claim, finish, locked, read_json, unfinished
 from rnnscope.models import LanguageModel, Recurrent
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
-from rnnscope.signal import select
+from rnnscope.recording.reading import Place, Reading, noted
+from rnnscope.signal import Signal, select
 from rnnscope.traces import Trace, TraceWriter
-from rnnscope.traces.layout import MARKER
-from rnnscope.traces.writer import Dtype
+from rnnscope.traces.layout import FORMAT, MARKER
 
 _VERIFIED = 256
+_NOTE = "recording.json"
+_WORDS = {"format": "by another rnnscope", "model": "of another model", "corpus": "of another text"}
 
 
 def record(
     model: LanguageModel,
     corpus: Corpus,
     into: str | Path,
-    signals: str | Iterable[str] = ("layer*/*", "log_prob"),
+    signals: str | Iterable[str] = ("log_prob",),
     *,
-    block: int = 256,
-    dtype: Dtype = "float32",
+    half: str | Iterable[str] = (),
+    streams: int = 1,
+    tolerance: float = 1e-5,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Trace:
     """Read a corpus with a model and write the signals that match the glob patterns to the folder `into`.
 
-    Values are float32; `float16` halves the size, and the trace then states the largest rounding for each signal.
-    A network is first verified on the first 256 symbols: its kernel against its equations. `block` never changes a
-    value. Raises `OccupiedError` for a folder that holds something else (or a trace, unless `overwrite`),
-    `UnknownNameError` for a pattern that matches nothing, `VerificationError` for a network that can't be trusted.
+    A recurrent model's states are kept as well, every 256 symbols of a segment: every other signal is computed from them when
+    it is asked for (`trace["layer0/cell"]`), with the bits that recording it would have given on this machine. `top5`
+    is the five likeliest next symbols. Values are float32; those that match `half` are kept in half precision, and the trace
+    states the largest rounding of each.
+
+    Segments are read side by side, each in exact order. `streams` cuts long ones into pieces, about so many in all, which are
+    read side by side, too. Each is read again from where the one before it ended until its states agree with those of the
+    first reading to `tolerance` (absolute, relative above 1); `trace.streams` says to what they did.
+
+    A recurrent model is first verified on the first 256 symbols. A recording that was stopped goes on where it stopped when
+    the same call is made again. Raises `OccupiedError` for a folder that holds something else (or a trace, unless
+    `overwrite`), `UnknownNameError` for a pattern that matches nothing, `VerificationError` for a model that can't be trusted.
     """
     expect(model, LanguageModel, "a language model; rs.load(path) loads a run's")
     expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
+    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
+        raise UsageError(f"streams is a whole number of at least 1, not {streams!r}")
+    if streams > 1 and not (isinstance(model, Recurrent) and model.causal):
+        raise UsageError(f"{model.name} has no state to carry from piece to piece; expected streams=1")
+    if not 0 <= tolerance < float("inf"):
+        raise UsageError(f"the tolerance is a number of at least 0, not {tolerance!r}")
+    chosen = model.find(signals) if isinstance(model, Recurrent) else select(list(model.signals), signals)
+    if not chosen:
+        raise UsageError("no signal is named; expected at least one, such as 'log_prob' or 'layer*/cell'")
+    halved = [signal.name for signal in select(chosen, half) if not signal.integer]
     into = Path(into)
-    chosen = select(list(model.signals), signals)
     claim(into, MARKER, "a trace")
     if (into / MARKER).exists() and not overwrite:
         raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
-    described = {"name": model.name, "fingerprint": model.fingerprint}
-    with computing(), replacing(into) as folder:
+    identity = {
+        "format": FORMAT,
+        "model": model.fingerprint,
+        "corpus": corpus.fingerprint,
+        "choices": {"signals": [s.name for s in chosen], "half": halved, "streams": streams, "tolerance": tolerance},
+    }
+    with computing():
         if isinstance(model, Recurrent):
+            model.accept(corpus)
             model.verify(corpus.head(_VERIFIED))
-        writer = TraceWriter(folder, corpus, chosen, described, dtype=dtype)
-        done = 0
-        for piece in model.read(corpus, [s.name for s in chosen], block=block):
-            writer.write(piece.start, piece.arrays)
-            done += piece.stop - piece.start
-            progress(done, len(corpus))
-        writer.finish()
-    return Trace.open(into)
+        room = unfinished(into)
+        with locked(room, "a recording"):
+            place = _place(room, identity, into, overwrite)
+            folder = room / "trace"
+            about: dict[str, Any] = {"model": _described(model, into)}
+            if isinstance(model, Recurrent):
+                plan = model.plan(corpus, streams)
+                writer = TraceWriter(folder, corpus, chosen, half=halved, marks=plan.marks)
+                reading = Reading(
+                    model, corpus, plan, writer, list(writer.signals), tolerance=tolerance, place=place,
+                    note=noted(room / _NOTE, identity), progress=progress,
+                )  # fmt: skip
+                reading.finish()
+                about |= {"others": _others(model, chosen), "streams": reading.described(), "dtypes": place.dtypes}
+            else:
+                writer = TraceWriter(folder, corpus, chosen, half=halved)
+                _read(model, corpus, writer, progress)
+            writer.finish(about)
+            finish(folder, into)
+    trace = Trace.open(into)
+    return trace.computed_by(model) if isinstance(model, Recurrent) else trace
+
+
+def _read(model: LanguageModel, corpus: Corpus, writer: TraceWriter, progress: Progress) -> None:
+    done = 0
+    for block in model.read(corpus, list(writer.signals)):
+        writer.write(block.start, block.arrays)
+        done += block.stop - block.start
+        progress(done, len(corpus))
+
+
+def _others(model: Recurrent, chosen: list[Signal]) -> list[dict[str, Any]]:
+    return [signal.to_json() for signal in model.signals if signal not in chosen]
+
+
+def _described(model: LanguageModel, into: Path) -> dict[str, Any]:
+    """Its name and fingerprint and, where it is known, where it came from, as seen from the trace."""
+    origin = getattr(model, "origin", None)
+    if origin is not None:
+        origin = {**origin, "path": os.path.relpath(origin["path"], into.absolute().parent)}
+    return {"name": model.name, "fingerprint": model.fingerprint, "origin": origin}
+
+
+def _place(room: Path, identity: dict[str, Any], into: Path, overwrite: bool) -> Place:
+    """Where an earlier recording into the same folder stopped; its beginning, where there is none."""
+    path = room / _NOTE
+    if path.exists():
+        known = read_json(path, "how far a recording is")
+        other = [name for name, value in identity.items() if known.get("identity", {}).get(name) != value]
+        if not other:
+            return Place(**known["place"])
+        if not overwrite:
+            words = _WORDS.get(other[0], f"with other choices ({known['identity'].get('choices')})")
+            raise OccupiedError(
+                f"a recording into {into} was stopped that was {words}; finish that one, remove {room}, or record with overwrite"
+            )
+        path.unlink()
+    shutil.rmtree(room / "trace", ignore_errors=True)
+    return Place()

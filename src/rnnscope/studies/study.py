@@ -153,12 +153,12 @@ class _Work:
         traces = self.folder / "traces"
         record(
             self.study.run.model(), text, traces / "trained", ("layer*/*", "log_prob"),
-            dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
+            half="*", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
         )  # fmt: skip
         untrained = self.study.run.model(untrained=True)
         record(
             untrained, text, traces / "untrained", [s.name for s in untrained.signals if s.state],
-            dtype="float16", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
+            half="*", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
         )  # fmt: skip
 
     def score(self, progress: Progress) -> None:

@@ -2,17 +2,19 @@
 
 A trace is a Zarr v3 group that xarray opens as it is. The group's arrays, each with named dimensions:
 
-    layer0.forget       (time, unit)    one per signal; the slash of a name becomes a dot, as Zarr nests on slashes
+    layer0.forget       (time, unit)    one per kept signal; the slash of a name becomes a dot, as Zarr nests on slashes
     log_prob            (time,)         a signal without units
     symbol              (time,)         the symbol's number at each position
     bound               (edge,)         segment k covers positions bound[k] to bound[k + 1]
     origin, following   (segment,)      where the segment began in the whole text; the symbol that came after it, or −1
     text                (text,)         the whole text that the segments were cut from, by which they are labelled
+    mark                (mark,)         positions before which the model's states are kept, ascending
+    state.layer0.cell   (mark, …)       one per state, whatever its shape: from them every signal can be computed again
 
 The attribute `rnnscope` holds the format's version, the model's and the corpus's names and fingerprints, the
-vocabulary, and each signal with its equation and range. Chunks are cut both ways, since people read a stretch of
-text over all units and one unit over the whole text. They are not compressed (activations hardly shrink), but each
-carries a checksum.
+vocabulary, each kept signal with its equation and range (`signals`), those that can be computed again (`others`), how the
+text was cut into streams, and the states' types. Chunks are cut both ways, since people read a stretch of text over all
+units and one unit over the whole text. They are not compressed (activations hardly shrink), but each carries a checksum.
 """
 
 from collections import Counter
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 
 from rnnscope.signal import Signal
 
-FORMAT = 1
+FORMAT = 2
 MARKER = "zarr.json"
 TIME_CHUNK = 2048
 UNIT_CHUNK = 64
@@ -29,6 +31,11 @@ UNIT_CHUNK = 64
 def variable(signal: str) -> str:
     """The array's name for a signal's name."""
     return signal.replace("/", ".")
+
+
+def state_variable(state: str) -> str:
+    """The array's name for a state's name."""
+    return f"state.{variable(state)}"
 
 
 def unit_dimensions(signals: Sequence[Signal]) -> dict[str, str]:

@@ -1,18 +1,22 @@
 """`Trace`: opening and reading what was recorded."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, Protocol
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
-from rnnscope.exceptions import FormatError, UnknownNameError
+from rnnscope.exceptions import FormatError, UnknownNameError, UsageError
+from rnnscope.registry import plugins
 from rnnscope.signal import Signal, select
-from rnnscope.traces.layout import FORMAT, MARKER, TIME_CHUNK, UNIT_CHUNK, variable
+from rnnscope.traces.layout import FORMAT, MARKER, TIME_CHUNK, UNIT_CHUNK, state_variable, variable
 
 
 class Recorded:
@@ -45,19 +49,82 @@ class Recorded:
         return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
 
 
-class Trace:
-    """The recorded signals of one model on one text.
+class Computed:
+    """One signal that was not kept: array-like, computed again where it is indexed, from the states that were kept."""
 
-    `trace["layer1/forget"]` is array-like, shape (time, unit), and read lazily. `trace.corpus` is the text.
+    def __init__(self, source: "Source", signal: Signal, length: int) -> None:
+        self._source, self._signal = source, signal
+        self.shape: tuple[int, ...] = (length, signal.size) if signal.size else (length,)
+        self.dtype: np.dtype[Any] = np.dtype(np.int32 if signal.integer else np.float32)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<Computed {self._signal.name}: {self.shape}, {self.dtype}>"
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        first, *rest = where if isinstance(where, tuple) else (where,)
+        positions = np.arange(len(self))[slice(None) if first is Ellipsis else first]
+        values = self._source.window(self._signal.name, positions.ravel()).reshape(*positions.shape, *self.shape[1:])
+        found: NDArray[Any] = values[(..., *rest)]
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+
+
+class Source(Protocol):
+    """What computes again what a trace didn't keep; see `models.recomputation`."""
+
+    def find(self, patterns: str | Iterable[str]) -> list[Signal]: ...
+
+    def window(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]: ...
+
+    def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]: ...
+
+
+class Model(Protocol):
+    """What gives one: a recurrent model."""
+
+    name: str
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def recomputation(
+        self,
+        corpus: Corpus,
+        streams: int,
+        states: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]],
+        dtypes: Mapping[str, str],
+    ) -> Source: ...
+
+
+class Trace:
+    """The signals of one model on one text.
+
+    `trace["layer1/forget"]` is array-like, shape (time, unit), and lazy: read from disk if it was kept, otherwise computed
+    again where the model is at hand. `kept` are the signals on disk. `trace.corpus` is the text.
     """
 
     def __init__(self, path: Path, group: zarr.Group, attributes: dict[str, Any]) -> None:
         self.path = path
         self.model: dict[str, Any] = attributes["model"]
-        self.signals = [Signal.from_json(s) for s in attributes["signals"]]
-        self.rounding: dict[str, float] = attributes.get("largest_rounding", {})
+        self.kept = [Signal.from_json(s) for s in attributes["signals"]]
+        self.rounding: dict[str, float] = attributes["largest_rounding"]
+        self.streams: dict[str, Any] | None = attributes.get("streams")
+        """How a text was cut into streams and how well they fit together: `largest_difference`, below `tolerance`."""
         self._group = group
         self._corpus: dict[str, Any] = attributes["corpus"]
+        self._others = [Signal.from_json(s) for s in attributes.get("others", [])]
+        self._states: list[str] = attributes["states"]
+        self._dtypes: dict[str, str] = attributes.get("dtypes", {})
+        self._source: Source | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> "Trace":
@@ -74,7 +141,8 @@ class Trace:
         if format_ != FORMAT:
             raise FormatError(f"{path} has trace format {format_}, expected {FORMAT}; open it with the rnnscope that wrote it")
         trace = cls(path, group, attributes)
-        for name in ("symbol", "bound", "origin", "following", "text", *(variable(s.name) for s in trace.signals)):
+        marks = ["mark", *map(state_variable, trace._states)] if trace._states else []
+        for name in ("symbol", "bound", "origin", "following", "text", *marks, *(variable(s.name) for s in trace.kept)):
             array = trace._array(name)
             if array.nchunks_initialized != array.nchunks:
                 have = f"{array.nchunks_initialized} of its {array.nchunks} chunks"
@@ -94,7 +162,14 @@ class Trace:
         return len(self.corpus)
 
     def __repr__(self) -> str:
-        return f"<Trace {self.path.name}: {self.model['name']} on {self.corpus!r}, {len(self.signals)} signals>"
+        kept = f"{len(self.kept)} signals kept, {len(self.signals) - len(self.kept)} to compute"
+        return f"<Trace {self.path.name}: {self.model['name']} on {self.corpus!r}, {kept}>"
+
+    @property
+    def signals(self) -> list[Signal]:
+        """Those that can be had: kept ones and, where the model is at hand or known where to find, all others."""
+        at_hand = self._source is not None or self.model.get("origin") is not None
+        return [*self.kept, *(self._others if at_hand else [])]
 
     def __contains__(self, name: object) -> bool:
         return any(s.name == name for s in self.signals)
@@ -102,14 +177,60 @@ class Trace:
     def __iter__(self) -> Iterator[str]:
         return (s.name for s in self.signals)
 
-    def __getitem__(self, name: str) -> "Recorded":
-        """A signal over the whole text, (time, unit) or (time,), read lazily. Raises `UnknownNameError`."""
-        if name not in self:
-            raise UnknownNameError("recorded signal", name, self)
-        return Recorded(self._array(variable(name)), self.path / variable(name))
+    def __getitem__(self, name: str) -> Recorded | Computed:
+        """A signal over the whole text, (time, unit) or (time,), read or computed where it is indexed.
+
+        Raises `UnknownNameError`, and `UsageError` for a signal that was not kept where the model is not at hand.
+        """
+        if any(s.name == name for s in self.kept):
+            return Recorded(self._array(variable(name)), self.path / variable(name))
+        if name not in {s.name for s in self._others} and not name.startswith("top"):
+            raise UnknownNameError("signal", name, [s.name for s in (*self.kept, *self._others)])
+        [signal] = self.source.find(name)
+        return Computed(self.source, signal, len(self))
+
+    @property
+    def source(self) -> Source:
+        """What computes the signals that were not kept; the model is loaded from where it came from, if need be."""
+        if self._source is None:
+            origin = self.model.get("origin")
+            if origin is None:
+                raise UsageError(
+                    f"{self.path} keeps {', '.join(s.name for s in self.kept)} only; for other signals give the model that "
+                    "was recorded: rs.open_trace(path, model=model)"
+                )
+            place = Path(os.path.normpath(self.path.absolute().parent / origin["path"]))
+            self.computed_by(plugins("rnnscope.models")[origin["loader"]](place, **origin["options"]))
+        assert self._source is not None
+        return self._source
+
+    def computed_by(self, model: Model) -> "Trace":
+        """Let a model compute what was not kept. Raises `UsageError` for another than was recorded, or one that has changed."""
+        if not hasattr(model, "recomputation"):
+            raise UsageError(
+                f"{model!r:.80} carries no state; expected the recurrent model that was recorded, {self.model['name']}"
+            )
+        if model.fingerprint != self.model["fingerprint"]:
+            raise UsageError(
+                f"{self.path} is a recording of {self.model['name']} ({self.model['fingerprint']}); {model.name} is another model "
+                f"or has changed since ({model.fingerprint}); give the one that was recorded, or record anew"
+            )
+        streams = self.streams["streams"] if self.streams else 1
+        self._source = model.recomputation(self.corpus, streams, self.states, self._dtypes)
+        return self
+
+    def states(self, marks: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The states that were kept before some positions (see the array `mark`), each (positions, …)."""
+        known = self._whole("mark") if self._states else np.empty(0, np.int64)
+        places = np.searchsorted(known, marks)
+        found = {}
+        for name in self._states:
+            values = Recorded(self._array(state_variable(name)), self.path / state_variable(name))
+            found[name] = values[places]
+        return found
 
     def select(self, patterns: str | Iterable[str]) -> list[Signal]:
-        """The recorded signals that match; see `signal.select`."""
+        """The signals that match; see `signal.select`."""
         return select(self.signals, patterns)
 
     @cached_property
@@ -132,17 +253,36 @@ class Trace:
         return corpus
 
     def columns(self, signal: Signal) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """A signal over the whole text, a few units at a time: (which units, values of shape (time, units))."""
-        for first in range(0, signal.size, UNIT_CHUNK):
-            units = slice(first, min(first + UNIT_CHUNK, signal.size))
-            yield units, self[signal.name][:, units]
+        """A signal over the whole text, a few units at a time: (which units, values of shape (time, units)).
+
+        One that was not kept is computed once, into a temporary file.
+        """
+        with ExitStack() as stack:
+            values: Recorded | Computed | NDArray[Any] = self[signal.name]
+            if isinstance(values, Computed):
+                file = stack.enter_context(TemporaryFile())
+                values = np.memmap(file, values.dtype, "w+", shape=values.shape)
+                for start, block in self.stretches(signal):
+                    values[start : start + len(block)] = block
+            for first in range(0, signal.size, UNIT_CHUNK):
+                units = slice(first, min(first + UNIT_CHUNK, signal.size))
+                yield units, np.asarray(values[:, units])
 
     def stretches(self, signal: Signal) -> Iterator[tuple[int, NDArray[Any]]]:
-        """A signal over all its units, a stretch of text at a time: (first position, values of shape (time, unit))."""
+        """A signal over all its units, a stretch of text at a time, in any order: (first position, values (time, unit))."""
+        values = self[signal.name]
+        if isinstance(values, Computed):
+            yield from ((start, arrays[signal.name]) for start, arrays in self.source.blocks([signal.name]))
+            return
         for start in range(0, len(self), TIME_CHUNK):
-            yield start, self[signal.name][start : start + TIME_CHUNK]
+            yield start, values[start : start + TIME_CHUNK]
 
 
-def open_trace(path: str | Path) -> Trace:
-    """Open a trace; see `Trace`."""
-    return Trace.open(path)
+def open_trace(path: str | Path, model: Model | None = None) -> Trace:
+    """Open a trace; see `Trace`. With `model`, the one that was recorded, also what was not kept can be had.
+
+    A trace of a run finds the run itself, as long as it lies where it lay. Raises `FormatError` for a folder that is no
+    trace, `UsageError` for a model that is another one than was recorded.
+    """
+    trace = Trace.open(path)
+    return trace if model is None else trace.computed_by(model)

@@ -151,6 +151,7 @@ class Run:
                 )
         model = first_model(self.recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
+        model.origin = {"loader": "run", "path": str(self.path.absolute()), "options": {"untrained": untrained}}
         if not untrained:
             model.load_state_dict(tensors)
         return model.eval()

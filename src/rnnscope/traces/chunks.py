@@ -1,0 +1,112 @@
+"""Chunk files written where they lie: rows in any order, nothing held in memory.
+
+Side by side a hundred segments are read, so that a hundred chunks of every signal are under way at once: gigabytes, if they
+waited in memory until they are full. Zarr writes whole chunks. But an uncompressed chunk is its values one after the other
+with a CRC-32C behind them, and rows of it can be put into its file at any time. The checksum follows when all rows are there.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
+
+_CHECKSUM = 4  # bytes
+
+
+class ChunkFiles:
+    """The files of an array of a Zarr group, which lies in `folder`."""
+
+    def __init__(self, array: zarr.Array[Any], folder: Path) -> None:
+        self.shape, self.chunks = array.shape, array.chunks
+        self.dtype = array.dtype.newbyteorder("<")
+        self._folder = folder / array.basename / "c"
+        self._corners = list(np.ndindex(*(-(-size // side) for size, side in zip(self.shape[1:], self.chunks[1:], strict=True))))
+        self._row = int(np.prod(self.chunks[1:], dtype=np.int64)) * self.dtype.itemsize
+        self._made: set[Path] = set()
+
+    @classmethod
+    def within(
+        cls, group: zarr.Group, folder: Path, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: Any,
+        dimensions: list[str], attributes: dict[str, Any],
+    ) -> "ChunkFiles":  # fmt: skip
+        """Those of an array that is made, or taken up again if it is there already."""
+        if name not in group:
+            kind = np.dtype(dtype)
+            group.create_array(
+                name, shape=shape, chunks=chunks, dtype=kind, fill_value=kind.type("nan" if kind.kind == "f" else 0),
+                dimension_names=dimensions, attributes=attributes, compressors=[Crc32cCodec()],
+            )  # fmt: skip
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        return cls(array, folder)
+
+    @property
+    def pieces(self) -> int:
+        """How many chunks there are along the first axis."""
+        return -(-self.shape[0] // self.chunks[0])
+
+    def put(self, start: int, values: NDArray[Any]) -> None:
+        """Rows from `start` on, all in one chunk of the first axis."""
+        piece, offset = divmod(start, self.chunks[0])
+        for path, where in self._files(piece):
+            part = values[(slice(None), *where)]
+            padded = tuple(self.chunks[1:])
+            if part.shape[1:] != padded:  # a chunk at the edge is as large as any other
+                whole = np.zeros((len(part), *padded), self.dtype)
+                whole[tuple(map(slice, part.shape))] = part
+                part = whole
+            handle = self._opened(path)
+            try:
+                _write_all(handle, np.ascontiguousarray(part, self.dtype).data.cast("B"), offset * self._row)
+            finally:
+                os.close(handle)
+
+    def get(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows that were put, all in one chunk of the first axis."""
+        piece, offset = divmod(start, self.chunks[0])
+        found = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        for path, where in self._files(piece):
+            with path.open("rb", buffering=0) as file:
+                file.seek(offset * self._row)
+                rows = np.frombuffer(file.read((stop - start) * self._row), self.dtype).reshape(-1, *self.chunks[1:])
+            part = found[(slice(None), *where)]
+            part[:] = rows[tuple(map(slice, part.shape))]
+        return found
+
+    def seal(self, piece: int) -> None:
+        """Put the checksum behind every file of a chunk whose rows are all there."""
+        size = self.chunks[0] * self._row
+        for path, _ in self._files(piece):
+            handle = self._opened(path)
+            try:
+                os.ftruncate(handle, size)
+                checksum = google_crc32c.value(os.pread(handle, size, 0))
+                _write_all(handle, memoryview(checksum.to_bytes(_CHECKSUM, "little")), size)
+            finally:
+                os.close(handle)
+
+    def _files(self, piece: int) -> list[tuple[Path, tuple[slice, ...]]]:
+        """The files of a chunk of the first axis, each with its part of the other axes."""
+        found = []
+        for corner in self._corners:
+            sides = zip(corner, self.chunks[1:], self.shape[1:], strict=True)
+            where = tuple(slice(k * side, min((k + 1) * side, size)) for k, side, size in sides)
+            found.append((self._folder.joinpath(str(piece), *map(str, corner)), where))
+        return found
+
+    def _opened(self, path: Path) -> int:
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _write_all(handle: int, data: memoryview, at: int) -> None:
+    while data:
+        written = os.pwrite(handle, data, at)
+        data, at = data[written:], at + written
