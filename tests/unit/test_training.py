@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import rnnscope as rs
+from rnnscope import files
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, RecipeError, TrainingError, UsageError
 from rnnscope.models.evaluation import mean_nats
 from rnnscope.training import trainer
@@ -68,6 +69,37 @@ def test_a_stopped_training_ends_with_the_same_bits(
     assert weights(resumed) == weights(whole)
     strip = [{k: v for k, v in entry.items() if k != "seconds"} for entry in resumed.history]
     assert strip == [{k: v for k, v in entry.items() if k != "seconds"} for entry in whole.history]
+
+
+def test_a_training_stopped_after_any_of_its_writes_ends_with_the_same_bits(
+    run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_until(write: int, folder: Path) -> bool:
+        """With no checkpoint inside an epoch. Returns whether there were as many writes."""
+        moved, writes = files._flush_folder, [0]
+
+        def stopping(place: Path) -> None:
+            moved(place)
+            writes[0] += 1
+            if writes[0] == write:
+                raise _StopHereError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trainer, "_CHECKPOINT_SECONDS", float("inf"))
+            patch.setattr(files, "_flush_folder", stopping)
+            try:
+                rs.train(recipe, corpus, folder)
+            except _StopHereError:
+                return True
+        return False
+
+    write = 1
+    while train_until(write, tmp_path / str(write)):
+        resumed = rs.train(recipe, corpus, tmp_path / str(write), resume=True)
+        assert weights(resumed) == weights(run)
+        assert [e["validation_nats"] for e in resumed.history] == [e["validation_nats"] for e in run.history]
+        write += 1
+    assert write > 2 + 1 + 2 * 3  # recipe, vocabulary; first checkpoint; weights, history, checkpoint of either epoch
 
 
 def test_a_finished_run_is_returned_as_it_is(run: rs.Run, recipe: rs.Recipe, corpus: rs.Corpus) -> None:

@@ -2,8 +2,8 @@
 
 A training is a walk through columns: forward, loss, backward, update, with the state carried from column to column
 (truncated back-propagation through time). After every epoch the validation loss says whether these are the best
-weights so far. A checkpoint is written every few seconds; a training that goes on from one ends with the same
-weights, bit for bit, as one that was never stopped.
+weights so far. A checkpoint is written before the first update and every few seconds; a training that goes on from
+one ends with the same weights, bit for bit, as one that was never stopped.
 """
 
 import math
@@ -144,6 +144,8 @@ class _Training:
         if place.finished:
             self.run.model()  # says so if a file was lost or altered since
             return
+        if place.update == 0:
+            self.save()  # else a kill between the first weights and their checkpoint would look like a lost checkpoint
         try:
             while place.update < self.updates and not self.out_of_patience():
                 due = self.update()
