@@ -24,8 +24,8 @@ from rnnscope.models.recurrent import Carried, as_array, difference
 from rnnscope.progress import Progress
 from rnnscope.traces import TraceWriter
 
-SECONDS = 10.0
-"""Between two notes of how far a recording is."""
+SECONDS = 30.0
+"""Between two notes of how far a recording is, each of which waits until all before it is on disk."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Reading:
             stop = place.offset if (group, place.turn) == (place.group, 0) else None
             for passage in self.plan.passages(group, 0, stop):
                 for start, length in zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True):
-                    self.writer.done(start, length)
+                    self.writer.done(start, length, mended=bool(self.plan.continues.any()))
                     self._symbols += length
         self.writer.rounding.update(place.rounding)
 

@@ -13,7 +13,7 @@ from rnnscope.models import LanguageModel, Recurrent
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.recording.reading import Place, Reading, noted
-from rnnscope.signal import Signal, select
+from rnnscope.signal import select
 from rnnscope.traces import Trace, TraceWriter
 from rnnscope.traces.layout import FORMAT, MARKER
 
@@ -82,13 +82,14 @@ def record(
             about: dict[str, Any] = {"model": _described(model, into)}
             if isinstance(model, Recurrent):
                 plan = model.plan(corpus, streams)
-                writer = TraceWriter(folder, corpus, chosen, half=halved, marks=plan.marks)
+                others = [signal for signal in model.signals if signal not in chosen]
+                writer = TraceWriter(folder, corpus, chosen, others=others, half=halved, marks=plan.marks)
                 reading = Reading(
                     model, corpus, plan, writer, list(writer.signals), tolerance=tolerance, place=place,
                     note=noted(room / _NOTE, identity), progress=progress,
                 )  # fmt: skip
                 reading.finish()
-                about |= {"others": _others(model, chosen), "streams": reading.described(), "dtypes": place.dtypes}
+                about |= {"streams": reading.described(), "dtypes": place.dtypes}
             else:
                 writer = TraceWriter(folder, corpus, chosen, half=halved)
                 _read(model, corpus, writer, progress)
@@ -104,10 +105,6 @@ def _read(model: LanguageModel, corpus: Corpus, writer: TraceWriter, progress: P
         writer.write(block.start, block.arrays)
         done += block.stop - block.start
         progress(done, len(corpus))
-
-
-def _others(model: Recurrent, chosen: list[Signal]) -> list[dict[str, Any]]:
-    return [signal.to_json() for signal in model.signals if signal not in chosen]
 
 
 def _described(model: LanguageModel, into: Path) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class Trace:
         """How a text was cut into streams and how well they fit together: `largest_difference`, below `tolerance`."""
         self._group = group
         self._corpus: dict[str, Any] = attributes["corpus"]
-        self._others = [Signal.from_json(s) for s in attributes.get("others", [])]
+        self._others = [Signal.from_json(s) for s in attributes["others"]]
         self._states: list[str] = attributes["states"]
         self._dtypes: dict[str, str] = attributes.get("dtypes", {})
         self._source: Source | None = None
@@ -207,9 +207,7 @@ class Trace:
     def computed_by(self, model: Model) -> "Trace":
         """Let a model compute what was not kept. Raises `UsageError` for another than was recorded, or one that has changed."""
         if not hasattr(model, "recomputation"):
-            raise UsageError(
-                f"{model!r:.80} carries no state; expected the recurrent model that was recorded, {self.model['name']}"
-            )
+            raise UsageError(f"{model!r:.80} is no recurrent model; expected the one that was recorded, {self.model['name']}")
         if model.fingerprint != self.model["fingerprint"]:
             raise UsageError(
                 f"{self.path} is a recording of {self.model['name']} ({self.model['fingerprint']}); {model.name} is another model "

@@ -30,9 +30,10 @@ class TraceWriter:
 
     def __init__(
         self, folder: Path, corpus: Corpus, signals: Sequence[Signal], *,
-        half: Sequence[str] = (), marks: NDArray[np.int64] | None = None,
+        others: Sequence[Signal] = (), half: Sequence[str] = (), marks: NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
-        """`signals` are kept, those named in `half` in half precision; `marks` are the positions that have states."""
+        """`signals` are kept, those named in `half` in half precision; `others` can be computed from the states, which there
+        are before each of the positions `marks`."""
         self.signals = {s.name: s for s in signals}
         self.marks = np.empty(0, np.int64) if marks is None else marks
         self.rounding = dict.fromkeys(half, 0.0)
@@ -45,7 +46,8 @@ class TraceWriter:
             "vocabulary": corpus.vocabulary.to_json(),
         }
         self._group = zarr.open_group(folder, mode="a", zarr_format=3)
-        self._dimensions = unit_dimensions(signals)
+        self._others = others
+        self._dimensions = unit_dimensions([*signals, *others])
         self._arrays = {name: self._signal(signal, half=name in self.rounding) for name, signal in self.signals.items()}
         self._states = {
             str(array.attrs["state"]): ChunkFiles(array, self._folder)
@@ -145,15 +147,15 @@ class TraceWriter:
         places = np.searchsorted(self.marks, positions).tolist()
         return {name: np.concatenate([array.get(k, k + 1) for k in places]) for name, array in self._states.items()}
 
-    def done(self, start: int, length: int) -> None:
-        """An earlier writer put this block and the states after it into the folder."""
-        self._open[self._count(start, length)] = False
+    def done(self, start: int, length: int, *, mended: bool) -> None:
+        """An earlier writer put this block and the states after it into the folder; `mended`, if perhaps again after sealing it."""
+        self._open[self._count(start, length)] = mended
         after = slice(*np.searchsorted(self.marks, [start, start + length], side="right"))
         self._kept[after] = True
 
     def finish(self, attributes: dict[str, Any]) -> None:
-        """Seal what is open and describe the trace: `attributes` are the `model` and, where it isn't so, what `Trace` takes as
-        having no `others`, `streams` or `dtypes`. Raises `FormatError` if the model left positions out."""
+        """Seal what is open and describe the trace: `attributes` are the `model` and, where there are any, `streams`
+        and the states' `dtypes`. Raises `FormatError` if the model left positions out."""
         missing = np.flatnonzero(self._filled != self._full)
         if len(missing) or not self._kept.all():
             raise FormatError(f"the model read only a part of the text: {len(missing)} chunks of the trace are not full")
@@ -166,6 +168,7 @@ class TraceWriter:
             "format": FORMAT,
             "corpus": self._about,
             "signals": [s.to_json() for s in self.signals.values()],
+            "others": [s.to_json() for s in self._others],
             "largest_rounding": self.rounding,
             "states": list(self._states),
             **attributes,
