@@ -17,6 +17,8 @@ _PUBLIC = {
     "Hypothesis": "rnnscope.analysis",
     "LanguageModel": "rnnscope.models",
     "Recipe": "rnnscope.training",
+    "Recurrence": "rnnscope.models.recurrences",
+    "Recurrent": "rnnscope.models",
     "RecurrentLM": "rnnscope.models",
     "RnnscopeError": "rnnscope.exceptions",
     "Run": "rnnscope.training",
@@ -66,10 +68,12 @@ if TYPE_CHECKING:
     from rnnscope.models import Block as Block
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import LanguageModel as LanguageModel
+    from rnnscope.models import Recurrent as Recurrent
     from rnnscope.models import RecurrentLM as RecurrentLM
     from rnnscope.models import evaluate as evaluate
     from rnnscope.models.interventions import ablate as ablate
     from rnnscope.models.interventions import patch as patch
+    from rnnscope.models.recurrences import Recurrence as Recurrence
     from rnnscope.models.sampling import sample as sample
     from rnnscope.models.wrapped import wrap as wrap
     from rnnscope.recording import record as record

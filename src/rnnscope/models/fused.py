@@ -12,7 +12,7 @@ from torch.nn.functional import embedding, linear
 
 from rnnscope.models import cells, loops
 from rnnscope.models.cells import Cell, Named, Weights
-from rnnscope.models.recurrences import paper_gru
+from rnnscope.models.paper_gru import paper_gru
 
 _KERNELS: dict[str, Any] = {
     "lstm": torch.lstm,

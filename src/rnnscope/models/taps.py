@@ -5,7 +5,7 @@ that the last stretch left and, where signals are wanted, computes by the equati
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
+from rnnscope.models.recurrences.base import Recurrence, matches
 from rnnscope.models.recurrent import Edit, State, at_place
+from rnnscope.registry import plugins
 from rnnscope.signal import Signal
 
 FUTURE = "; sees the symbols to the right"
@@ -43,8 +45,9 @@ class Tap(ABC):
     """One recurrent part. `first` is the number of its lowest layer; `sees`: what it gets has seen the symbols to the right."""
 
     module: nn.Module
-    cell: Cell
     layers: int = 1
+    """How many numbers it takes, and of what."""
+    numbered: str = "layer"
     bidirectional: bool = False
 
     def __init__(self, path: str) -> None:
@@ -62,19 +65,24 @@ class Tap(ABC):
         """A context in which the part reads as `reading` says."""
 
 
-def taps_in(module: nn.Module, name: str) -> list[Tap]:
+def taps_in(module: nn.Module, name: str, recurrences: Sequence[type[Recurrence]] = ()) -> list[Tap]:
     """A tap for every recurrent part of a module. Raises `UsageError` for one whose equations are not known, and for none."""
+    known = [*recurrences, *plugins("rnnscope.recurrences").values()]
     if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
         raise UsageError(f"{name} is compiled, its parts can't be reached; wrap the module that it was made from")
     taps: list[Tap] = []
     for path, part in module.named_modules():
+        kind = next((kind for kind in known if matches(kind, part)), None)
+        if kind is not None:
+            taps.append(StepTap(path or name, kind(part)))
+            continue
         if not isinstance(part, nn.RNNBase | nn.RNNCellBase):
             continue
         if type(part).forward not in [kind.forward for kind in (*_STACKS, *_CELLS)]:
             raise UsageError(f"{path or name} is a {type(part).__name__} with a forward of its own; its equations are not known")
         taps.append(StackTap(path or name, part) if isinstance(part, nn.RNNBase) else CellTap(path or name, part))
     if not taps:
-        raise UsageError(f"{name} has no {_PARTS} inside; expected at least one")
+        raise UsageError(f"{name} has no {_PARTS} inside, and no other known recurrence; recurrences=[…] makes one known")
     return taps
 
 
@@ -82,6 +90,7 @@ class StackTap(Tap):
     """`nn.LSTM`, `nn.GRU` or `nn.RNN`: layers, each of one direction or two, called once for the whole stretch."""
 
     module: nn.RNNBase
+    cell: Cell
 
     def __init__(self, path: str, module: nn.RNNBase) -> None:
         super().__init__(path)
@@ -112,12 +121,7 @@ class StackTap(Tap):
         ]
 
     def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
-        if len(inputs) != 1:
-            raise UsageError(f"{self.path} of {name} is called {len(inputs)} times for a text; expected once, over all of it")
-        [x] = inputs
-        if not isinstance(x, Tensor) or x.ndim != 3:
-            raise UsageError(f"{self.path} of {name} gets {_shown(x)}; expected a tensor with three axes")
-        return (x.shape[0], x.shape[1]) if self.module.batch_first else (x.shape[1], x.shape[0])
+        return _axes_of_stretch(self, inputs, name, self.module.batch_first)
 
     def weights(self, k: int, direction: str) -> Weights:
         ending = f"_l{k}{direction.replace('.', '_')}"
@@ -140,12 +144,11 @@ class StackTap(Tap):
         lengths: list[int] = []
         with exchanged(self.module, partial(self.read, reading, lengths)):
             yield
-        if lengths != [reading.time]:
-            raise UsageError(f"{self.path} read {lengths} symbols in its calls for {reading.time}; expected one call for all")
+        _read_once(self, lengths, reading)
 
-    def read(self, reading: Reading, lengths: list[int], theirs: Any, x: Tensor, hx: Any = None) -> Any:
-        lengths.append(x.shape[1 if self.module.batch_first else 0])
-        return (self.note if reading.noting else self.carry)(reading, theirs, x, hx)
+    def read(self, reading: Reading, lengths: list[int], theirs: Any, input: Tensor, hx: Any = None) -> Any:
+        lengths.append(input.shape[1 if self.module.batch_first else 0])
+        return (self.note if reading.noting else self.carry)(reading, theirs, input, hx)
 
     def carry(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
         """The module's own forward, from the state that the last stretch left."""
@@ -182,6 +185,7 @@ class CellTap(Tap):
     """`nn.LSTMCell`, `nn.GRUCell` or `nn.RNNCell`: one layer, called once for every symbol by the module's own loop."""
 
     module: nn.RNNCellBase
+    cell: Cell
 
     def __init__(self, path: str, module: nn.RNNCellBase) -> None:
         super().__init__(path)
@@ -212,8 +216,9 @@ class CellTap(Tap):
         if reading.noting:
             reading.named.update({f"{place}/{kind}": torch.stack([each[kind] for each in steps]) for kind in steps[0]})
 
-    def step(self, reading: Reading, steps: list[Named], theirs: Any, x: Tensor, hx: Any = None) -> Any:
+    def step(self, reading: Reading, steps: list[Named], theirs: Any, input: Tensor, hx: Any = None) -> Any:
         """One call. The loop's own state counts, but at the first symbol of a stretch, where it can't know the last one's."""
+        x = input
         place, kinds = f"layer{self.first}", self.cell.states
         if not steps and f"{place}/hidden" in reading.state:
             state = {kind: reading.state[f"{place}/{kind}"] for kind in kinds}
@@ -236,6 +241,74 @@ class CellTap(Tap):
         return ends if len(ends) > 1 else ends[0]
 
 
+class StepTap(Tap):
+    """Another recurrence, called once for the whole stretch and stepped through by its `Recurrence`."""
+
+    def __init__(self, path: str, recurrence: Recurrence) -> None:
+        super().__init__(path)
+        self.recurrence, self.module = recurrence, recurrence.part
+        self.numbered = recurrence.place
+
+    def signals(self) -> list[Signal]:
+        future = FUTURE if self.sees else ""
+        return [
+            replace(signal, name=f"{self.place}/{signal.name}", equation=signal.equation + future)
+            for signal in self.recurrence.signals()
+        ]
+
+    @property
+    def place(self) -> str:
+        return f"{self.numbered}{self.first}"
+
+    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
+        return _axes_of_stretch(self, inputs, name, self.recurrence.batch_first)
+
+    @contextmanager
+    def tapped(self, reading: Reading) -> Iterator[None]:
+        lengths: list[int] = []
+        with exchanged(self.module, partial(self.read, reading, lengths)):
+            yield
+        _read_once(self, lengths, reading)
+
+    def read(self, reading: Reading, lengths: list[int], theirs: Any, x: Tensor, *_: Any, **__: Any) -> Any:
+        """Whatever else the module passes, its own caches among it, is not for a stretch whose state is carried here."""
+        x = x.transpose(0, 1) if self.recurrence.batch_first else x
+        lengths.append(len(x))
+        edit, notes, outs = at_place(reading.edit, self.place), [], []
+        carried = {name.rpartition("/")[2]: value for name, value in reading.state.items() if name.startswith(f"{self.place}/")}
+        state = carried or self.recurrence.begin(x[0])
+        for t, each in enumerate(x):
+            noted: Named = {}
+            out, state = self.recurrence.step(each, state, partial(_note, noted, partial(edit, t) if edit else unchanged))
+            notes.append(noted)
+            outs.append(out)
+        reading.last.update({f"{self.place}/{kind}": value for kind, value in state.items()})
+        for kind in notes[0]:
+            reading.named[f"{self.place}/{kind}"] = torch.stack([noted[kind] for noted in notes])
+        out = torch.stack(outs, 1 if self.recurrence.batch_first else 0)
+        return self.recurrence.returned(out, state)
+
+
+def _note(noted: Named, edit: Callable[[str, Tensor], Tensor], kind: str, value: Tensor) -> Tensor:
+    noted[kind] = edit(kind, value)
+    return noted[kind]
+
+
+def _axes_of_stretch(tap: Tap, inputs: list[Any], name: str, batch_first: bool) -> tuple[int, int]:
+    """Of a part that is called once for a stretch."""
+    if len(inputs) != 1:
+        raise UsageError(f"{tap.path} of {name} is called {len(inputs)} times for a text; expected once, over all of it")
+    [x] = inputs
+    if not isinstance(x, Tensor) or x.ndim != 3:
+        raise UsageError(f"{tap.path} of {name} gets {_shown(x)}; expected a tensor with three axes")
+    return (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
+
+
+def _read_once(tap: Tap, lengths: list[int], reading: Reading) -> None:
+    if lengths != [reading.time]:
+        raise UsageError(f"{tap.path} read {lengths} symbols in its calls for {reading.time}; expected one call for all")
+
+
 def _rectified(module: nn.Module) -> bool:
     return getattr(module, "nonlinearity", "tanh") == "relu"
 
@@ -256,7 +329,7 @@ def exchanged(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
     """Another forward in place of the module's own, which it gets as its first argument; put back at the end."""
     own = vars(module).get("forward")
     theirs = module.forward
-    module.forward = lambda input, hx=None: forward(theirs, input, hx)
+    module.forward = partial(forward, theirs)
     try:
         yield
     finally:

@@ -5,7 +5,8 @@ tapped (see `taps`): they take up the state where the last stretch ended, and ev
 holds the result against the module as it was given.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
+from rnnscope.models.recurrences.base import Recurrence
 from rnnscope.models.recurrent import Edit, Recurrent, State, as_array, difference, predictions
 from rnnscope.models.taps import FUTURE, Reading, Tap, exchanged, taps_in
 from rnnscope.signal import Signal
@@ -27,7 +29,14 @@ Call = Callable[[nn.Module, Tensor], Any]
 _BATCH, _TIME = 2, 3  # of the trial call: two sizes that tell the axes apart
 
 
-def wrap(module: nn.Module, vocabulary: Vocabulary, *, call: Call | None = None, name: str | None = None) -> "Wrapped":
+def wrap(
+    module: nn.Module,
+    vocabulary: Vocabulary,
+    *,
+    call: Call | None = None,
+    name: str | None = None,
+    recurrences: Sequence[type[Recurrence]] = (),
+) -> "Wrapped":
     """A torch module as a language model: recorded, scored, ablated, sampled from as one that was trained here.
 
     `module(ids)` takes symbol numbers, (batch, time) or (time, batch), numbered as in `vocabulary`, and returns logits or
@@ -35,14 +44,19 @@ def wrap(module: nn.Module, vocabulary: Vocabulary, *, call: Call | None = None,
     otherwise, `call(module, ids)` does it. Inside are `nn.LSTM`, `nn.GRU` or `nn.RNN`, of any depth, with or without biases,
     projections, both directions, or `nn.LSTMCell` and its kin, stepped by the module's own loop. Their layers are numbered on from
     one to the next in the order in which they are called; what isn't called is left out. A backward direction is
-    `layer0.reverse`. What surrounds them must treat every symbol alone; `verify` finds out.
+    `layer0.reverse`. Recurrences that torch doesn't have are `recurrences`, each a small class (see `Recurrence`); known without
+    being given are minGRU (`minGRU-pytorch`), sLSTM (`xlstm`) and Mamba (`transformers`). What surrounds them must
+    treat every symbol alone; `verify` finds out.
 
     The module stays as it is found between calls, also after an error: training mode, forward, random state.
     Raises `UsageError` naming the submodule that stands in the way.
     """
     expect(module, nn.Module, "a torch module that takes symbol numbers and returns logits")
     expect(vocabulary, Vocabulary, "the vocabulary that numbers its symbols; rs.Vocabulary.of(text) makes one")
-    return Wrapped(module, vocabulary, call or _plainly, name or type(module).__name__)
+    for kind in recurrences:
+        if not (isinstance(kind, type) and issubclass(kind, Recurrence)):
+            raise UsageError(f"{kind!r:.80} is no recurrence; expected subclasses of rs.Recurrence")
+    return Wrapped(module, vocabulary, call or _plainly, name or type(module).__name__, recurrences)
 
 
 def _plainly(module: nn.Module, ids: Tensor) -> Any:
@@ -52,10 +66,12 @@ def _plainly(module: nn.Module, ids: Tensor) -> Any:
 class Wrapped(Recurrent):
     """A torch module as a language model; `wrap` makes one."""
 
-    def __init__(self, module: nn.Module, vocabulary: Vocabulary, call: Call, name: str) -> None:
+    def __init__(
+        self, module: nn.Module, vocabulary: Vocabulary, call: Call, name: str, recurrences: Sequence[type[Recurrence]] = ()
+    ) -> None:
         self.module, self.vocabulary, self.name = module, vocabulary, name
         self._call = call
-        self._taps = taps_in(module, name)
+        self._taps = taps_in(module, name, recurrences)
         self._batch_first = self._tried()
         self.causal = not any(tap.bidirectional for tap in self._taps)
 
@@ -123,6 +139,8 @@ class Wrapped(Recurrent):
 
     def _compare(self, recorded: Named, theirs: Named, worst: dict[str, float], tolerance: float, way: str) -> None:
         for name, value in theirs.items():
+            if name not in recorded:  # a state that is no signal
+                continue
             ours = recorded[name]
             if name == "logits":  # log-probabilities are logits, too, up to a constant
                 name, ours, value = "log_probs", ours.log_softmax(-1), value.log_softmax(-1)
@@ -154,9 +172,9 @@ class Wrapped(Recurrent):
         """Call it once, to see in which order the parts are called and which of its axes is time."""
         seen: dict[Tap, list[Any]] = {}
 
-        def look(tap: Tap, theirs: Any, x: Any, hx: Any = None) -> Any:
-            seen.setdefault(tap, []).append(x)
-            return theirs(x, hx)
+        def look(tap: Tap, theirs: Any, *given: Any, **named: Any) -> Any:
+            seen.setdefault(tap, []).append(next(iter((*given, *named.values())), None))
+            return theirs(*given, **named)
 
         ids = torch.zeros(_BATCH, _TIME, dtype=torch.int64, device=self.device)
         with torch.no_grad(), self._as_is(), ExitStack() as stack:
@@ -184,10 +202,10 @@ class Wrapped(Recurrent):
             orders.add(axes == (_BATCH, _TIME))
         if len(orders) > 1:
             raise UsageError(f"the parts of {self.name} differ in what they call time; check their batch_first")
-        layer, sees = 0, False
+        numbers, sees = Counter[str](), False
         for tap in seen:  # in the order in which they were first called
-            tap.first, tap.sees = layer, sees
-            layer += tap.layers
+            tap.first, tap.sees = numbers[tap.numbered], sees
+            numbers[tap.numbered] += tap.layers
             sees = sees or tap.bidirectional
         self._taps = list(seen)
         return orders.pop()

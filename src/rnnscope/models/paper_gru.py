@@ -1,4 +1,4 @@
-"""Recurrences that torch has no kernel for, their derivatives written by hand.
+"""The paper's GRU, for which torch has no kernel, with its derivative written by hand.
 
 Autograd over single steps spends most of its time on bookkeeping: here the time loop allocates nothing, keeps only
 what the way back needs, and leaves the gradients of the weights to one matrix product at the end.
