@@ -108,9 +108,18 @@ class LSTM:
         i, f, g, o = (x + linear(state["hidden"], weights.hidden, weights.bias_hidden)).chunk(4, -1)
         return _edited(edit, {"input": i.sigmoid(), "forget": f.sigmoid(), "output": o.sigmoid(), "candidate": g.tanh()})
 
+    def cell(self, gates: Named) -> tuple[Tensor, Tensor]:
+        """a and b of c = a ∘ c₋₁ + b, (…, units)."""
+        return gates["forget"], gates["input"] * gates["candidate"]
+
     def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
-        cell = edit("cell", gates["forget"] * state["cell"] + gates["input"] * gates["candidate"])
-        return {"cell": cell, "hidden": edit("hidden", gates["output"] * cell.tanh())}
+        keep, write = self.cell(gates)
+        cell = edit("cell", keep * state["cell"] + write)
+        return {"cell": cell, "hidden": edit("hidden", self.show(gates["output"] * cell.tanh(), weights))}
+
+    def show(self, hidden: Tensor, weights: Weights) -> Tensor:
+        """The hidden state, from o ∘ tanh(c)."""
+        return hidden
 
 
 class GRU:
@@ -188,10 +197,9 @@ class ProjectedLSTM(LSTM):
         "hidden": Equation("h = W_h (o ∘ tanh(c))", None, None, False),
     }
 
-    def advance(self, gates: Named, x: Tensor, state: Named, weights: Weights, edit: Edit = unchanged) -> Named:
-        cell = edit("cell", gates["forget"] * state["cell"] + gates["input"] * gates["candidate"])
+    def show(self, hidden: Tensor, weights: Weights) -> Tensor:
         assert weights.projection is not None
-        return {"cell": cell, "hidden": edit("hidden", linear(gates["output"] * cell.tanh(), weights.projection))}
+        return linear(hidden, weights.projection)
 
 
 class ReluRNN(RNN):
@@ -219,21 +227,15 @@ def replay(cell: Cell, x: Tensor, states: Named, first: Named, weights: Weights)
     """Every signal of a stretch, shape (time, batch, units), from the input and the hidden states of a fused kernel.
 
     `first` holds the states before the stretch, each (batch, units). The gates of all steps are one product; only
-    what the kernel doesn't give (an LSTM's cell) is stepped through.
+    what the kernel doesn't give, an LSTM's cell, is stepped through.
     """
     previous = {"hidden": torch.cat([first["hidden"][None], states["hidden"][:-1]])}
-    named = cell.gates(x, previous, weights)
-    named["hidden"] = states["hidden"]
-    if set(cell.states) == {"hidden"}:
-        return named
-    gates = {kind: value.unbind(0) for kind, value in named.items() if kind not in cell.states}
-    carried, steps = dict(first), []
-    for t in range(len(x)):
-        carried = cell.advance({kind: value[t] for kind, value in gates.items()}, x[t], carried, weights)
-        steps.append(carried)
-    for state in cell.states:
-        if state != "hidden":
-            named[state] = torch.stack([each[state] for each in steps])
+    named = {**cell.gates(x, previous, weights), "hidden": states["hidden"]}
+    if isinstance(cell, LSTM):
+        keep, write = cell.cell(named)
+        named["cell"], c = torch.empty_like(write), first["cell"]
+        for a, b, out in zip(keep.unbind(0), write.unbind(0), named["cell"].unbind(0), strict=True):
+            c = torch.addcmul(b, a, c, out=out)
     return named
 
 
