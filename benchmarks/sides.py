@@ -4,22 +4,20 @@
 """
 
 import json
-import os
-import resource
 import sys
-import time
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from turns import THREADS, Side, serve
+
 # What every side does: so many streams × symbols an update, Adam, the gradient's norm bounded, one thread.
 BATCH, LENGTH = 100, 100
 RATE, BETAS, EPSILON, CLIP = 2e-3, (0.9, 0.99), 1e-8, 1.0
-THREADS = 1
 BLOCKS = {"lstm": 4, "gru": 3}
 
 
@@ -67,15 +65,6 @@ class Spec:
 
 
 # Each imports what it needs itself, and only that.
-
-
-@dataclass
-class Side:
-    """A network in training: `update` does one update and returns its symbols, `nats` is the validation loss."""
-
-    update: Callable[[], int]
-    nats: Callable[[], float] | None = None
-    about: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -341,33 +330,5 @@ SIDES: dict[str, Callable[[Spec], AbstractContextManager[Side]]] = {
 }
 
 
-def serve(spec: Spec) -> None:
-    """Be a side: say what it is, then do what each line of standard input asks for, a line of JSON each."""
-    if spec.core is not None:
-        os.sched_setaffinity(0, {spec.core})
-    with SIDES[spec.side](spec) as side:
-        _say(side.about | {"mib": _peak_mib()})
-        for line in sys.stdin:
-            request = json.loads(line)
-            if request == "nats":
-                assert side.nats is not None
-                _say({"nats": side.nats()})
-                continue
-            started, worked = time.perf_counter(), time.process_time()
-            symbols = sum(side.update() for _ in range(request))
-            seconds, worked = time.perf_counter() - started, time.process_time() - worked
-            _say({"symbols": symbols, "seconds": seconds, "share": worked / seconds, "mib": _peak_mib()})
-
-
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
-
-
-def _peak_mib() -> float:
-    """The most memory that was ever resident, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2 ** (20 if sys.platform == "darwin" else 10)
-
-
 if __name__ == "__main__":
-    serve(Spec(**json.loads(sys.argv[1])))
+    serve(SIDES, Spec(**json.loads(sys.argv[1])))
