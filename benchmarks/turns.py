@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 HERE = Path(__file__).resolve().parent
 THREADS = 1
@@ -100,26 +100,26 @@ def _environment() -> dict[str, str]:
     return kept | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
 
-def serve(sides: Mapping[str, Callable[[Any], AbstractContextManager[Side]]], spec: Any) -> None:
-    """Be a side: say what it is, then do what each line of standard input asks for, a line of JSON each."""
+def serve(sides: Mapping[str, Callable[[Any], AbstractContextManager[Side]]], spec: Any, told: TextIO | None = None) -> None:
+    """Be a side: say what it is, then do what each line of standard input asks for, a line of JSON each, on `told`."""
     if spec.core is not None:
         os.sched_setaffinity(0, {spec.core})
     with sides[spec.side](spec) as side:
-        _say(side.about | {"mib": _peak_mib()})
+        _say(told, side.about | {"mib": _peak_mib()})
         for line in sys.stdin:
             request = json.loads(line)
             if request == "nats":
                 assert side.nats is not None
-                _say({"nats": side.nats()})
+                _say(told, {"nats": side.nats()})
                 continue
             started, worked = time.perf_counter(), time.process_time()
             symbols = sum(side.update() for _ in range(request))
             seconds, worked = time.perf_counter() - started, time.process_time() - worked
-            _say({"symbols": symbols, "seconds": seconds, "share": worked / seconds, "mib": _peak_mib()})
+            _say(told, {"symbols": symbols, "seconds": seconds, "share": worked / seconds, "mib": _peak_mib()})
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def _say(told: TextIO | None, answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), file=told or sys.stdout, flush=True)
 
 
 def _peak_mib() -> float:

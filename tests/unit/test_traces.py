@@ -77,7 +77,7 @@ def test_a_trace_is_not_overwritten(trace: rs.Trace, model: rs.RecurrentLM, tmp_
 def test_damage_is_named(trace: rs.Trace, tmp_path: Path) -> None:
     copy = tmp_path / "t"
     shutil.copytree(trace.path, copy)
-    chunk = copy / "layer0.cell" / "c" / "1" / "0"
+    chunk = copy / "layer0.cell" / "c.1.0"
     data = bytearray(chunk.read_bytes())
     data[100] ^= 1
     chunk.write_bytes(data)

@@ -63,12 +63,13 @@ class Reading:
     def finish(self) -> None:
         """Read all that is left."""
         self._take_up()
-        while self.place.group < self.plan.groups:
-            if self.place.turn == 0:
+        place = self.place
+        while place.group < self.plan.groups:
+            if place.turn == 0:
                 self._write()
-            while self.place.stale:
+            while place.stale:
                 self._mend()
-            self._move(group=self.place.group + 1, turn=0, offset=0)
+            place.group, place.turn, place.offset = place.group + 1, 0, 0
 
     def described(self) -> dict[str, Any] | None:
         """How the streams were mended; None where there are none."""
@@ -92,8 +93,9 @@ class Reading:
         """Compute every passage of a group and write it."""
         carried = self._carried(guess=True)
         for passage in self.plan.passages(self.place.group, self.place.offset):
-            if passage.offset % MARK == 0 and passage.offset > self.place.offset and self._due():
-                self._move(offset=passage.offset)
+            if passage.offset % MARK == 0 and time.monotonic() - self._noted > SECONDS:
+                self.place.offset = passage.offset
+                self._save()
             self._put(passage, self.model.compute(self.corpus, passage, carried, self.names), passage.rows)
             at_mark = self.plan.marked(passage.stops)
             if at_mark.any():
@@ -101,12 +103,16 @@ class Reading:
             self._symbols += int(passage.lengths.sum())
             self._progress(self._symbols, len(self.corpus))
         rows = self.plan.rows(self.place.group)
+        self.place.turn, self.place.offset, self.place.stale = 1, 0, rows[self.plan.continues[rows]].tolist()
         self._alone = True
-        self._move(turn=1, offset=0, stale=rows[self.plan.continues[rows]].tolist())
 
     def _mend(self) -> None:
-        """One turn: read the stale rows again from the starts that they were given, until they agree."""
-        stale, given = set(self.place.stale), set(self.place.next)
+        """One turn: read the stale rows again from the starts that they were given, until they agree.
+
+        What was kept is written over, so that the place is noted at every mark, before that.
+        """
+        self._save()
+        place, stale, given = self.place, set(self.place.stale), set(self.place.next)
         # Where another process was stopped in this turn, what was kept after the place may be this turn's already: it would
         # agree at once with itself.
         trusted = 0 if self._alone else self.place.offset + MARK
@@ -115,7 +121,8 @@ class Reading:
             if passage.offset % MARK == 0 and passage.offset > self.place.offset:
                 if not stale.intersection(passage.rows.tolist()):
                     break
-                self._move(offset=passage.offset, stale=sorted(stale), next=sorted(given))
+                place.offset, place.stale, place.next = passage.offset, sorted(stale), sorted(given)
+                self._save()
             arrays = self.model.compute(self.corpus, passage, carried, self.names)
             wrong = np.isin(passage.rows, list(stale))
             self._put(passage, arrays, passage.rows[wrong], again=True)
@@ -132,7 +139,7 @@ class Reading:
             self._progress(self._symbols, len(self.corpus), f"mending {len(stale)} streams, turn {self.place.turn}")
         self._alone = True
         mine = set(self.plan.rows(self.place.group).tolist())
-        self._move(turn=self.place.turn + 1, offset=0, stale=sorted(given & mine), next=[])
+        place.turn, place.offset, place.stale, place.next = place.turn + 1, 0, sorted(given & mine), []
 
     def _carried(self, *, guess: bool = False) -> Carried:
         """The states at the place."""
@@ -163,13 +170,8 @@ class Reading:
             self.place.largest = max(self.place.largest, largest)
         return largest <= self.tolerance
 
-    def _due(self) -> bool:
-        return time.monotonic() - self._noted > SECONDS
-
-    def _move(self, **to: Any) -> None:
-        """Go on to another place, once all before it is on disk."""
-        for name, value in to.items():
-            setattr(self.place, name, value)
+    def _save(self) -> None:
+        """Note the place, once all before it is on disk."""
         self.place.rounding = dict(self.writer.rounding)
         os.sync()
         self._note(self.place)

@@ -6,6 +6,8 @@ with a CRC-32C behind them, and rows of it can be put into its file at any time.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
 _CHECKSUM = 4  # bytes
+KEYS: Any = {"name": "default", "separator": "."}
+"""A chunk's file is called `c.3.0`: folders would take longer to make than chunks."""
 
 
 class ChunkFiles:
@@ -24,10 +28,18 @@ class ChunkFiles:
     def __init__(self, array: zarr.Array[Any], folder: Path) -> None:
         self.shape, self.chunks = array.shape, array.chunks
         self.dtype = array.dtype.newbyteorder("<")
-        self._folder = folder / array.basename / "c"
-        self._corners = list(np.ndindex(*(-(-size // side) for size, side in zip(self.shape[1:], self.chunks[1:], strict=True))))
+        self._folder = folder / array.basename
         self._row = int(np.prod(self.chunks[1:], dtype=np.int64)) * self.dtype.itemsize
-        self._made: set[Path] = set()
+        counts = [-(-size // side) for size, side in zip(self.shape[1:], self.chunks[1:], strict=True)]
+        self._corners = [
+            (
+                "".join(f".{k}" for k in corner),
+                tuple(
+                    slice(k * n, min((k + 1) * n, size)) for k, n, size in zip(corner, self.chunks[1:], self.shape[1:], strict=True)
+                ),
+            )
+            for corner in np.ndindex(*counts)
+        ]
 
     @classmethod
     def within(
@@ -39,7 +51,7 @@ class ChunkFiles:
             kind = np.dtype(dtype)
             group.create_array(
                 name, shape=shape, chunks=chunks, dtype=kind, fill_value=kind.type("nan" if kind.kind == "f" else 0),
-                dimension_names=dimensions, attributes=attributes, compressors=[Crc32cCodec()],
+                dimension_names=dimensions, attributes=attributes, compressors=[Crc32cCodec()], chunk_key_encoding=KEYS,
             )  # fmt: skip
         array = group[name]
         assert isinstance(array, zarr.Array)
@@ -53,57 +65,42 @@ class ChunkFiles:
     def put(self, start: int, values: NDArray[Any]) -> None:
         """Rows from `start` on, all in one chunk of the first axis."""
         piece, offset = divmod(start, self.chunks[0])
-        for path, where in self._files(piece):
+        for name, where in self._corners:
             part = values[(slice(None), *where)]
-            padded = tuple(self.chunks[1:])
-            if part.shape[1:] != padded:  # a chunk at the edge is as large as any other
-                whole = np.zeros((len(part), *padded), self.dtype)
+            if part.shape[1:] != self.chunks[1:]:  # a chunk at the edge is as large as any other
+                whole = np.zeros((len(part), *self.chunks[1:]), self.dtype)
                 whole[tuple(map(slice, part.shape))] = part
                 part = whole
-            handle = self._opened(path)
-            try:
+            with self._file(piece, name) as handle:
                 _write_all(handle, np.ascontiguousarray(part, self.dtype).data.cast("B"), offset * self._row)
-            finally:
-                os.close(handle)
 
     def get(self, start: int, stop: int) -> NDArray[Any]:
         """Rows that were put, all in one chunk of the first axis."""
         piece, offset = divmod(start, self.chunks[0])
         found = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        for path, where in self._files(piece):
-            with path.open("rb", buffering=0) as file:
-                file.seek(offset * self._row)
-                rows = np.frombuffer(file.read((stop - start) * self._row), self.dtype).reshape(-1, *self.chunks[1:])
-            part = found[(slice(None), *where)]
+        for name, where in self._corners:
+            with self._file(piece, name) as handle:
+                read = os.pread(handle, (stop - start) * self._row, offset * self._row)
+            rows, part = np.frombuffer(read, self.dtype).reshape(-1, *self.chunks[1:]), found[(slice(None), *where)]
             part[:] = rows[tuple(map(slice, part.shape))]
         return found
 
     def seal(self, piece: int) -> None:
         """Put the checksum behind every file of a chunk whose rows are all there."""
         size = self.chunks[0] * self._row
-        for path, _ in self._files(piece):
-            handle = self._opened(path)
-            try:
+        for name, _ in self._corners:
+            with self._file(piece, name) as handle:
                 os.ftruncate(handle, size)
                 checksum = google_crc32c.value(os.pread(handle, size, 0))
                 _write_all(handle, memoryview(checksum.to_bytes(_CHECKSUM, "little")), size)
-            finally:
-                os.close(handle)
 
-    def _files(self, piece: int) -> list[tuple[Path, tuple[slice, ...]]]:
-        """The files of a chunk of the first axis, each with its part of the other axes."""
-        found = []
-        for corner in self._corners:
-            sides = zip(corner, self.chunks[1:], self.shape[1:], strict=True)
-            where = tuple(slice(k * side, min((k + 1) * side, size)) for k, side, size in sides)
-            found.append((self._folder.joinpath(str(piece), *map(str, corner)), where))
-        return found
-
-    def _opened(self, path: Path) -> int:
-        if path.parent not in self._made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(path.parent)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    @contextmanager
+    def _file(self, piece: int, corner: str) -> Iterator[int]:
+        handle = os.open(f"{self._folder}/c.{piece}{corner}", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
 
 
 def _write_all(handle: int, data: memoryview, at: int) -> None:
