@@ -27,7 +27,7 @@ WORDS = {
     f"loop {SEGMENTS}": f"step loop, {SEGMENTS} side by side",
     "cell": "nn.LSTMCell/GRUCell loop (states only)",
     f"cell {SEGMENTS}": f"the same, {SEGMENTS} side by side",
-    "diagnnose": "diagNNose, to memory",
+    "diagnnose": f"diagNNose, to memory, {SEGMENTS} sentences",
     "fused": "bare fused forward pass (h only)",
     "rnnscope": "rnnscope, to memory",
     "trace": "rnnscope, to a trace",

@@ -199,7 +199,7 @@ def fused(spec: Spec) -> Iterator[Side]:
 
 @contextmanager
 def diagnnose(spec: Spec) -> Iterator[Side]:
-    """diagNNose's extractor with all its signals of every layer, to memory, as it is meant to be used; LSTM only.
+    """diagNNose's extractor with all its signals of every layer, to memory, which is faster for it than to disk; LSTM only.
 
     It reads sentences, from a file of tokens between spaces: spaces and line ends are escaped.
     """
@@ -211,7 +211,7 @@ def diagnnose(spec: Spec) -> Iterator[Side]:
 
     ids, layers, symbols = _data(spec)
     tokens = ["<unk>", "<eos>", "<pad>", *(f"<{k}>" for k in range(symbols))]
-    lines = [" ".join(f"<{k}>" for k in row) for row in ids[:, : 2 * SENTENCE].reshape(-1, SENTENCE).tolist()]
+    lines = [" ".join(f"<{k}>" for k in row) for row in ids[:, :SENTENCE].tolist()]
     names = [(k, name) for k in range(len(layers)) for name in ("hx", "cx", "i_g", "f_g", "o_g", "c_tilde_g")]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -229,7 +229,7 @@ def diagnnose(spec: Spec) -> Iterator[Side]:
         model = import_model(rnn_type="ForwardLSTM", state_dict=str(folder / "weights"))
 
         def update() -> int:
-            read = Extractor(model, corpus, names, batch_size=64).extract()
+            read = Extractor(model, corpus, names, batch_size=SEGMENTS).extract()
             assert len(read) == len(lines) * SENTENCE
             return len(read)
 
