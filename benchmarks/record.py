@@ -31,7 +31,9 @@ WORDS = {
     "fused": "bare fused forward pass (h only)",
     "rnnscope": "rnnscope, to memory",
     "trace": "rnnscope, to a trace",
+    "disk": "as many bytes to a file, flushed",
     "trace half": "rnnscope, to a trace, half precision",
+    "disk half": "as many bytes to a file, flushed",
 }
 
 
@@ -51,13 +53,17 @@ def speeds(spec: Spec, given: argparse.Namespace) -> dict[str, Any]:
         replace(spec, side="cell", batch=SEGMENTS),
         replace(spec, side="fused"),
         replace(spec, side="rnnscope"),
-        *(replace(spec, side="trace", symbols=part, folder=given.folder, half=half) for half in (False, True)),
+        *(
+            replace(spec, side=side, symbols=part, folder=given.folder, half=half)
+            for half in (False, True)
+            for side in ("trace", "disk")
+        ),
     ]
     with ExitStack() as opened:
         started = [opened.enter_context(worker(each)) for each in sides]
         if given.diagnnose and cell == "lstm":
             started.append(opened.enter_context(worker(replace(spec, side="diagnnose"), given.diagnnose)))
-        workers = {each: 1 if each.spec.side == "trace" else each.pace(given.seconds) for each in started}
+        workers = {each: 1 if each.spec.side in ("trace", "disk") else each.pace(given.seconds) for each in started}
         found = {each.spec.key: measured for each, measured in in_turns(workers, given.rounds).items()}
     for side in found.values():
         for base, name in (("loop", "ratio_to_loop"), ("fused", "ratio_to_fused")):
@@ -82,7 +88,7 @@ def show(model: str, found: dict[str, Any]) -> None:
             pairs = zip(ours["symbols_per_second"], found[base]["symbols_per_second"], strict=True)
             ratio = median(a / b for a, b in pairs)
             print(f"  {'reached' if ratio >= goal else 'NOT reached'}: {ratio:.2f} × {words}, wanted {goal:g}")
-    warn_of_others([share for key, side in found.items() if not key.startswith("trace") for share in side["core_share"]])
+    warn_of_others([share for key, side in found.items() if not key.startswith(("trace", "disk")) for share in side["core_share"]])
     sys.stdout.flush()
 
 
@@ -106,6 +112,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--diagnnose", metavar="PYTHON", help="an interpreter that imports diagnnose; without it that peer is left out"
     )
+    parser.add_argument("--device", default="cpu", help="of rnnscope and the bare forward pass (cuda); loops stay on the processor")
     parser.add_argument("--folder", default="", help="where traces are written (default: the system's temporary folder)")
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
     given = parser.parse_args()
@@ -122,7 +129,9 @@ def main() -> None:
     core = quiet_core()
     with TemporaryDirectory() as folder:
         for model in given.models:
-            spec = Spec("data", model=model, data=str(Path(folder) / f"{model}.npz"), symbols=SYMBOLS, core=core)
+            spec = Spec(
+                "data", model=model, data=str(Path(folder) / f"{model}.npz"), symbols=SYMBOLS, device=given.device, core=core
+            )
             with worker(spec) as writer:
                 told = {name: value for name, value in writer.about.items() if name != "mib"}
             if "text" not in record:

@@ -35,6 +35,7 @@ class Spec:
     symbols: int = 0
     folder: str = ""
     half: bool = False
+    device: str = "cpu"
     core: int | None = None
 
     @property
@@ -178,7 +179,8 @@ def fused(spec: Spec) -> Iterator[Side]:
 
     ids, layers, symbols = _data(spec)
     kind, depth, units = shape(spec.model)
-    module = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](symbols, units, depth)
+    module = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](symbols, units, depth).to(spec.device)
+    ids = ids.to(spec.device)
     with torch.no_grad():
         for k, weights in enumerate(layers):
             for name, value in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), weights, strict=True):
@@ -191,7 +193,7 @@ def fused(spec: Spec) -> Iterator[Side]:
         x = one_hot(ids[:, at : at + FUSED].T, symbols).float()
         at = (at + FUSED) % (ids.shape[1] - FUSED)
         hidden, state = module(x, state)
-        hidden.numpy()
+        hidden.cpu().numpy()
         return FUSED * SEGMENTS
 
     yield Side(update)
@@ -277,6 +279,23 @@ def trace(spec: Spec) -> Iterator[Side]:
 
 
 @contextmanager
+def disk(spec: Spec) -> Iterator[Side]:
+    """The ceiling of `trace`: as many bytes into one file, and flushed. `symbols` says how many symbols they stand for."""
+    cell, layers, units = shape(spec.model)
+    piece = bytes(2**20)
+    pieces = spec.symbols * layers * units * len(SIGNALS[cell]) * (2 if spec.half else 4) // len(piece)
+
+    def update() -> int:
+        with tempfile.NamedTemporaryFile(dir=spec.folder or None, buffering=0) as file:
+            for _ in range(pieces):
+                file.write(piece)
+            os.fsync(file.fileno())
+        return spec.symbols
+
+    yield Side(update)
+
+
+@contextmanager
 def lazy(spec: Spec) -> Iterator[Side]:
     """A recording of a text of any length, as by default: log_prob and the states every 256 symbols."""
     import numpy as np
@@ -310,7 +329,7 @@ def _ours(spec: Spec) -> tuple[Any, Any]:
             for parameter, value in zip(layer.parameters(), weights, strict=True):
                 parameter.copy_(value)
     flat = ids.flatten().numpy()
-    return model, rs.Corpus("text", whole.vocabulary, flat, bounds=np.arange(0, len(flat) + 1, ids.shape[1]))
+    return model.to(spec.device), rs.Corpus("text", whole.vocabulary, flat, bounds=np.arange(0, len(flat) + 1, ids.shape[1]))
 
 
 SIDES: dict[str, Callable[[Spec], AbstractContextManager[Side]]] = {
@@ -321,6 +340,7 @@ SIDES: dict[str, Callable[[Spec], AbstractContextManager[Side]]] = {
     "diagnnose": diagnnose,
     "rnnscope": rnnscope,
     "trace": trace,
+    "disk": disk,
     "lazy": lazy,
 }
 

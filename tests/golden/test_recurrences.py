@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -202,7 +202,7 @@ class Leaky(nn.Module):
 
 
 class LeakyRecurrence(rs.Recurrence):
-    of = Leaky
+    of: ClassVar[Any] = Leaky
 
     def signals(self) -> list[rs.Signal]:
         return [rs.Signal("hidden", 8, "h = (1 − a) h₋₁ + a x", state=True)]
@@ -213,6 +213,32 @@ class LeakyRecurrence(rs.Recurrence):
     def step(self, x: Tensor, state: dict[str, Tensor], note: Any) -> tuple[Tensor, dict[str, Tensor]]:
         h = note("hidden", (1 - self.part.rate) * state["hidden"] + self.part.rate * x)
         return h, {"hidden": h}
+
+
+class Around(nn.Module):
+    """A recurrent part inside another one that is known: only the outer one counts. It is called by a keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Leaky()
+
+    def forward(self, x: Tensor, *, again: bool = False) -> Tensor:
+        out: Tensor = 2 * self.inner(x=x)
+        return out
+
+
+class AroundRecurrence(LeakyRecurrence):
+    of = Around
+
+    def step(self, x: Tensor, state: dict[str, Tensor], note: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        h = note("hidden", (1 - self.part.inner.rate) * state["hidden"] + self.part.inner.rate * x)
+        return 2 * h, {"hidden": h}
+
+
+class Keyword(Residual):
+    def forward(self, ids: Tensor) -> Tensor:
+        out: Tensor = self.out(self.layers[0](x=self.embed(ids), again=True))
+        return out
 
 
 class WrongRecurrence(LeakyRecurrence):
@@ -227,8 +253,14 @@ def test_a_recurrence_of_ones_own() -> None:
     model = rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[LeakyRecurrence])
     assert model.signals[0].name == "layer0/hidden"
     check_language_model(model)
+    nested = rs.wrap(Keyword(Around()), CORPUS.vocabulary, recurrences=[LeakyRecurrence, AroundRecurrence])
+    assert [s.name for s in nested.signals if s.layer is not None] == ["layer0/hidden"]
+    check_language_model(nested)
     wrong = rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[WrongRecurrence])
     with pytest.raises(VerificationError, match="log_probs differs"):
         wrong.verify(CORPUS)
+    silent = type("Silent", (LeakyRecurrence,), {"signals": lambda self: []})
+    with pytest.raises(UsageError, match=r"Silent declares the signals \[\] and notes \['hidden'\]"):
+        rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[silent]).verify(CORPUS)
     with pytest.raises(UsageError, match="is no recurrence; expected subclasses of rs"):
         rs.wrap(Leaky(), CORPUS.vocabulary, recurrences=[Leaky])  # type: ignore[list-item]

@@ -288,9 +288,8 @@ class _Patched(_Values):
         if len(array) != len(corpus):
             raise UsageError(f"the source has {len(array):,} symbols, {corpus!r} has {len(corpus):,}; expected as many")
         values = np.zeros((*positions.shape, len(which)), np.float32)
-        for k, column in enumerate(positions.T):  # a segment's positions follow one another
-            length = int((column >= 0).sum())
-            values[:length, k] = np.asarray(array[column[0] : column[0] + length])[:, which]
+        there = positions >= 0
+        values[there] = np.asarray(array[positions[there]])[:, which]
         return torch.from_numpy(values)
 
     def identity(self, chosen: _Chosen) -> list[Any]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.files import fingerprint
-from rnnscope.models import cells, fused
+from rnnscope.models import cells, fused, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
 from rnnscope.models.recurrent import Edit, Recurrent, State, at_place, predictions
@@ -113,7 +113,7 @@ class RecurrentLM(nn.Module, Recurrent):
             named.update({f"layer{k}/{kind}": value for kind, value in signals.items()})
             x = signals["hidden"]
         last = {name: named[name][-1] for name in state}
-        named["logits"] = self.readout(x)
+        named["logits"] = loops.project(x, self.readout.weight, self.readout.bias)
         return named, last
 
     def parameter_count(self) -> int:

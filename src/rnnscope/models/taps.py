@@ -71,10 +71,14 @@ def taps_in(module: nn.Module, name: str, recurrences: Sequence[type[Recurrence]
     if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
         raise UsageError(f"{name} is compiled, its parts can't be reached; wrap the module that it was made from")
     taps: list[Tap] = []
+    within: tuple[str, ...] = ()  # of known recurrences, whose own parts aren't called while they are tapped
     for path, part in module.named_modules():
+        if path.startswith(within):
+            continue
         kind = next((kind for kind in known if matches(kind, part)), None)
         if kind is not None:
             taps.append(StepTap(path or name, kind(part)))
+            within += (f"{path}." if path else "",)
             continue
         if not isinstance(part, nn.RNNBase | nn.RNNCellBase):
             continue
@@ -270,8 +274,9 @@ class StepTap(Tap):
             yield
         _read_once(self, lengths, reading)
 
-    def read(self, reading: Reading, lengths: list[int], theirs: Any, x: Tensor, *_: Any, **__: Any) -> Any:
-        """Whatever else the module passes, its own caches among it, is not for a stretch whose state is carried here."""
+    def read(self, reading: Reading, lengths: list[int], theirs: Any, *given: Any, **named: Any) -> Any:
+        """What the module passes beside the input, its own caches among it, is not for a stretch whose state is carried here."""
+        x = next(iter((*given, *named.values())))
         x = x.transpose(0, 1) if self.recurrence.batch_first else x
         lengths.append(len(x))
         edit, notes, outs = at_place(reading.edit, self.place), [], []
@@ -283,7 +288,11 @@ class StepTap(Tap):
             notes.append(noted)
             outs.append(out)
         reading.last.update({f"{self.place}/{kind}": value for kind, value in state.items()})
-        for kind in notes[0]:
+        declared = {signal.name for signal in self.recurrence.signals()}
+        if notes[0].keys() != declared:
+            kind = type(self.recurrence).__name__
+            raise UsageError(f"{kind} declares the signals {sorted(declared)} and notes {sorted(notes[0])}; expected the same ones")
+        for kind in declared:
             reading.named[f"{self.place}/{kind}"] = torch.stack([noted[kind] for noted in notes])
         out = torch.stack(outs, 1 if self.recurrence.batch_first else 0)
         return self.recurrence.returned(out, state)

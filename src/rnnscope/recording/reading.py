@@ -153,9 +153,13 @@ class Reading:
         return carried
 
     def _put(self, passage: Passage, arrays: dict[str, NDArray[Any]], rows: NDArray[np.int64], *, again: bool = False) -> None:
-        for k in np.flatnonzero(np.isin(passage.rows, rows)).tolist():
-            length = int(passage.lengths[k])
-            self.writer.write(int(passage.starts[k]), {name: value[:length, k] for name, value in arrays.items()}, again=again)
+        """Write the values of some rows; those that follow one another in the text, as short segments do, at once."""
+        places = np.flatnonzero(np.isin(passage.rows, rows))
+        apart = 1 + np.flatnonzero(passage.stops[places[:-1]] != passage.starts[places[1:]])
+        for run in np.split(places, apart) if len(places) else []:
+            pieces = [(k, int(passage.lengths[k])) for k in run.tolist()]
+            block = {name: _joined([value[:length, k] for k, length in pieces]) for name, value in arrays.items()}
+            self.writer.write(int(passage.starts[run[0]]), block, again=again)
 
     def _keep(self, marks: NDArray[np.int64], carried: Carried, rows: NDArray[np.int64]) -> None:
         states = carried.at(rows)
@@ -176,6 +180,10 @@ class Reading:
         os.sync()
         self._note(self.place)
         self._noted = time.monotonic()
+
+
+def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def noted(path: Path, identity: dict[str, Any]) -> Callable[[Place], None]:

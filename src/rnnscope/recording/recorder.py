@@ -51,12 +51,7 @@ def record(
     """
     expect(model, LanguageModel, "a language model; rs.load(path) loads a run's")
     expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
-    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
-        raise UsageError(f"streams is a whole number of at least 1, not {streams!r}")
-    if streams > 1 and not (isinstance(model, Recurrent) and model.causal):
-        raise UsageError(f"{model.name} has no state to carry from piece to piece; expected streams=1")
-    if not 0 <= tolerance < float("inf"):
-        raise UsageError(f"the tolerance is a number of at least 0, not {tolerance!r}")
+    _check(model, streams, tolerance)
     chosen = model.find(signals) if isinstance(model, Recurrent) else select(list(model.signals), signals)
     if not chosen:
         raise UsageError("no signal is named; expected at least one, such as 'log_prob' or 'layer*/cell'")
@@ -97,6 +92,15 @@ def record(
             finish(folder, into)
     trace = Trace.open(into)
     return trace.computed_by(model) if isinstance(model, Recurrent) else trace
+
+
+def _check(model: LanguageModel, streams: Any, tolerance: Any) -> None:
+    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
+        raise UsageError(f"streams is a whole number of at least 1, not {streams!r}")
+    if streams > 1 and not (isinstance(model, Recurrent) and model.causal):
+        raise UsageError(f"{model.name} has no state to carry from piece to piece; expected streams=1")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < float("inf"):
+        raise UsageError(f"the tolerance is a number of at least 0, not {tolerance!r}")
 
 
 def _read(model: LanguageModel, corpus: Corpus, writer: TraceWriter, progress: Progress) -> None:

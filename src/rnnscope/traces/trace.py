@@ -167,9 +167,16 @@ class Trace:
 
     @property
     def signals(self) -> list[Signal]:
-        """Those that can be had: kept ones and, where the model is at hand or known where to find, all others."""
-        at_hand = self._source is not None or self.model.get("origin") is not None
+        """Those that can be had: kept ones and, where the model is at hand or lies where it came from, all others."""
+        origin = self._origin
+        at_hand = self._source is not None or (origin is not None and origin.exists())
         return [*self.kept, *(self._others if at_hand else [])]
+
+    @property
+    def _origin(self) -> Path | None:
+        """Where the model can be loaded from."""
+        origin = self.model.get("origin")
+        return origin and Path(os.path.normpath(self.path.absolute().parent / origin["path"]))
 
     def __contains__(self, name: object) -> bool:
         return any(s.name == name for s in self.signals)
@@ -193,13 +200,14 @@ class Trace:
     def source(self) -> Source:
         """What computes the signals that were not kept; the model is loaded from where it came from, if need be."""
         if self._source is None:
-            origin = self.model.get("origin")
-            if origin is None:
+            place = self._origin
+            if place is None or not place.exists():
+                lost = f" ({place} is gone)" if place else ""
                 raise UsageError(
                     f"{self.path} keeps {', '.join(s.name for s in self.kept)} only; for other signals give the model that "
-                    "was recorded: rs.open_trace(path, model=model)"
+                    f"was recorded{lost}: rs.open_trace(path, model=model)"
                 )
-            place = Path(os.path.normpath(self.path.absolute().parent / origin["path"]))
+            origin = self.model["origin"]
             self.computed_by(plugins("rnnscope.models")[origin["loader"]](place, **origin["options"]))
         assert self._source is not None
         return self._source

@@ -18,7 +18,7 @@ from rnnscope.traces.chunks import ChunkFiles
 from rnnscope.traces.layout import FORMAT, TIME_CHUNK, UNIT_CHUNK, state_variable, unit_dimensions, variable
 
 _EVERY_CHUNK: Any = {"write_empty_chunks": True}  # a chunk that isn't there is a damage, never a value
-_MARK_CHUNK = 256
+_MARK_CHUNK = 16  # marks that are wanted together lie a segment apart, and a chunk is read whole for its checksum
 Dtype = Literal["float32", "float16"]
 
 
@@ -111,15 +111,16 @@ class TraceWriter:
         self._open[piece] = False
 
     def _halved(self, name: str, exact: NDArray[Any]) -> NDArray[Any]:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             half = exact.astype(np.float16)
-        known = np.isfinite(exact)
-        if not np.isfinite(half[known]).all():
-            largest = np.abs(exact[known]).max()
-            raise InputError(f"{name} reaches {largest:.3g}, half precision ends at 65,504; keep it in single precision")
-        if known.any():
-            error = np.abs(exact[known] - half[known].astype(exact.dtype)).max()
-            self.rounding[name] = max(self.rounding[name], float(error))
+            error = float(np.abs(half.astype(exact.dtype) - exact).max())
+        if not np.isfinite(error):  # what was no number stays none
+            known = np.isfinite(exact)
+            if not np.isfinite(half[known]).all():
+                largest = np.abs(exact[known]).max()
+                raise InputError(f"{name} reaches {largest:.3g}, half precision ends at 65,504; keep it in single precision")
+            error = float(np.abs(half[known].astype(exact.dtype) - exact[known]).max(initial=0.0))
+        self.rounding[name] = max(self.rounding[name], error)
         return half
 
     def keep(self, positions: NDArray[np.int64], states: Mapping[str, NDArray[Any]]) -> None:
