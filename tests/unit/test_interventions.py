@@ -75,13 +75,33 @@ def test_a_text_is_written_under_it(model: rs.RecurrentLM, part: rs.Corpus) -> N
     draws = np.random.default_rng(1).random(80)
     assert written == model.vocabulary.decode(np.searchsorted(bias, draws * bias[-1], side="right"))
     assert rs.sample(rs.ablate(model, {"layer1/cell": 0}, to="mean", over=part), length=20)
-    for held in (
-        rs.ablate(model, {"layer1/cell": 0}, to="mean"),
-        rs.ablate(model, {"layer1/cell": 0}, where=np.ones(len(part), bool)),
-        rs.patch(model, {"layer1/cell": 0}, {"layer1/cell": np.zeros((len(part), 8), np.float32)}),
-    ):
-        with pytest.raises(UsageError, match="being written"):
-            rs.sample(held, length=2)
+    with pytest.raises(UsageError, match="being written has no mean"):
+        rs.sample(rs.ablate(model, {"layer1/cell": 0}, to="mean"), length=2)
+
+
+@pytest.mark.parametrize(("masked", "patched"), [(True, False), (False, True), (True, True)])
+def test_a_text_is_written_under_it_as_it_is_read(part: rs.Corpus, masked: bool, patched: bool) -> None:
+    """What is likeliest on reading is what is written; beyond the mask and the recording nothing is set."""
+    torch.manual_seed(1)
+    model = rs.RecurrentLM(rs.Architecture("lstm", 2, 8), part.vocabulary)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(6)
+    mask, recorded = np.arange(50) % 3 == 0, np.random.default_rng(2).normal(size=(40, 8)).astype(np.float32) * 3
+
+    def held(where: Any, values: Any) -> rs.Recurrent:
+        if patched:
+            return rs.patch(model, {"layer0/cell": None}, {"layer0/cell": values}, where=where)
+        return rs.ablate(model, {"layer0/cell": None}, 2.0, where=where)
+
+    written = str(rs.sample(held(mask if masked else None, recorded), "def ", length=60, temperature=0))
+    assert written != rs.sample(model, "def ", length=60, temperature=0)
+    text = rs.Corpus.from_text("def " + written, vocabulary=model.vocabulary)
+    reach = 40 if patched else 50
+    where, values = np.zeros(len(text), np.bool_), np.zeros((len(text), 8), np.float32)
+    where[:reach], values[:40] = mask[:reach] if masked else True, recorded
+    likeliest = np.concatenate([block.arrays["top1/ids"] for block in held(where, values).read(text, ["top1/ids"])])[:, 0]
+    assert model.vocabulary.decode(likeliest[3:-1]) == written
 
 
 def test_fingerprints_tell_interventions_apart(model: rs.RecurrentLM, part: rs.Corpus) -> None:

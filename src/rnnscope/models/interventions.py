@@ -49,7 +49,8 @@ def ablate(
     `units` maps a signal (or a pattern, `layer*/cell`) to units, `{"layer1/cell": [7]}`. `to` is a number, `zero`, `mean` (each
     unit's over a text) or `resample` (their values at one random place of a text, another at each step; `seed`). The text is
     `over`, or where none is given the one that is read. `where`, of shape (symbols,), is true where units are set; it
-    belongs to the text that is read. The model itself stays as it is; the result is a language model like any other.
+    belongs to the text that is read or written, from the first symbol of the prompt on, and a text that is written may grow beyond
+    it. The model itself stays as it is; the result is a language model like any other.
 
     Raises `UnknownNameError` for a signal and `UsageError` for a unit that the model lacks, or a `where` of another length.
 
@@ -76,7 +77,8 @@ def patch(model: Recurrent, units: Mapping[str, Units], source: Recorded, *, whe
     """The model with units set to what they were in another recording, position by position.
 
     `source` is a trace with these signals (or a dict of arrays (time, unit)), as long as the text that is read; of another model
-    or another text. `units` and `where` are as in `ablate`. Raises `UsageError` where shapes don't fit.
+    or another text. While a text is written, its first symbols are set, as far as the recording goes. `units` and `where` are as in
+    `ablate`. Raises `UsageError` where shapes don't fit.
     """
     expect(model, Recurrent, "a recurrent model; rs.load(path) loads a run's")
     chosen = _chosen(model, units)
@@ -160,12 +162,8 @@ class Intervened(Recurrent):
 
     def edits(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> Edit:
         below = self.model.edits(corpus, positions)
-        if self.where is not None:
-            if corpus is None:
-                raise UsageError("where belongs to a text that is read; one that is being written has no places yet: leave it out")
-            if len(self.where) != len(corpus):
-                raise UsageError(f"where has {len(self.where):,} places, {corpus!r} has {len(corpus):,} symbols; expected as many")
-        there = None if self.where is None else torch.from_numpy(self.where[positions] & (positions >= 0)).to(self.device)
+        places = self._places(corpus, positions)
+        there = None if places is None else torch.from_numpy(places).to(self.device)
         put = {
             name: (torch.from_numpy(which).to(self.device), self.values.at(signal, which, corpus, positions))
             for name, (signal, which) in self.chosen.items()
@@ -184,6 +182,20 @@ class Intervened(Recurrent):
             return value
 
         return edit
+
+    def _places(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Which of the positions are set; None for all."""
+        if corpus is not None and self.where is not None and len(self.where) != len(corpus):
+            raise UsageError(f"where has {len(self.where):,} places, {corpus!r} has {len(corpus):,} symbols; expected as many")
+        where = self.where
+        if corpus is None:  # a text that is being written may grow beyond what is known of it
+            reach = self.values.reach(self.chosen)
+            where = where if reach is None else np.ones(reach, np.bool_) if where is None else where[:reach]
+        if where is None:
+            return None
+        known = (positions >= 0) & (positions < len(where))
+        found: NDArray[np.bool_] = known & where[np.where(known, positions, 0)]
+        return found
 
     def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
         """Of the model below: what is changed here goes through its equations only."""
@@ -204,6 +216,10 @@ class _Values(ABC):
     @abstractmethod
     def identity(self, chosen: _Chosen) -> list[Any]:
         """What a fingerprint is made of."""
+
+    def reach(self, chosen: _Chosen) -> int | None:
+        """For how many positions there are values; None where there are for all."""
+        return None
 
 
 @dataclass
@@ -283,15 +299,16 @@ class _Patched(_Values):
 
     def at(self, signal: Signal, which: NDArray[np.int64], corpus: Corpus | None, positions: NDArray[np.int64]) -> Tensor:
         array = self.source[signal.name]
-        if corpus is None:
-            raise UsageError("a recording belongs to a text that is read; nothing can be patched while a text is being written")
-        if len(array) != len(corpus):
+        if corpus is not None and len(array) != len(corpus):
             raise UsageError(f"the source has {len(array):,} symbols, {corpus!r} has {len(corpus):,}; expected as many")
         values = np.zeros((*positions.shape, len(which)), np.float32)
-        there = positions >= 0
+        there = (positions >= 0) & (positions < len(array))
         values[there] = np.asarray(array[positions[there]])[:, which]
         return torch.from_numpy(values)
 
     def identity(self, chosen: _Chosen) -> list[Any]:
         taken = (np.ascontiguousarray(self.source[name][:][:, which]) for name, (_, which) in chosen.items())
         return ["patch", *(values.data.cast("B") for values in taken)]
+
+    def reach(self, chosen: _Chosen) -> int | None:
+        return min(len(self.source[name]) for name in chosen)
