@@ -17,6 +17,8 @@ from rnnscope.exceptions import FormatError, OccupiedError
 _PARTIAL = ".rnnscope-partial-"
 _UNFINISHED = ".rnnscope-unfinished-"
 _LOCK = ".rnnscope-lock"
+_MANY = 64
+"""Files that take longer to flush one by one than all that the machine has to write."""
 
 
 @contextmanager
@@ -42,10 +44,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def unfinished(path: Path) -> Path:
     """A folder beside `path` for what takes long to make, which stays there if the work is stopped."""
-    path = path.absolute()
-    room = path.with_name(f"{_UNFINISHED}{path.name}")
+    room = _unfinished(path)
     room.mkdir(parents=True, exist_ok=True)
     return room
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether work on `path` was stopped, or goes on in another process."""
+    return _unfinished(path).exists()
+
+
+def _unfinished(path: Path) -> Path:
+    path = path.absolute()
+    return path.with_name(f"{_UNFINISHED}{path.name}")
 
 
 def finish(made: Path, path: Path) -> None:
@@ -123,8 +134,8 @@ def read_json(path: Path, what: str) -> Any:
     return data
 
 
-def claim(folder: Path, marker: str, what: str) -> None:
-    """Make `folder` ours, or raise `OccupiedError` if it holds something else.
+def claim(folder: Path, marker: str, what: str, *, make: bool = True) -> None:
+    """Make `folder` ours (`make` it if it isn't there), or raise `OccupiedError` if it holds something else.
 
     A folder is free when it doesn't exist or is empty, and ours when it holds the file or folder `marker`.
     """
@@ -137,7 +148,7 @@ def claim(folder: Path, marker: str, what: str) -> None:
             )
     elif folder.exists():
         raise OccupiedError(f"{folder} is a file; expected a folder for {what}; choose another name")
-    else:
+    elif make:
         folder.mkdir(parents=True)
 
 
@@ -179,6 +190,9 @@ def fingerprint(*parts: Any) -> str:
 
 def _flush(path: Path) -> None:
     paths = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    if len(paths) > _MANY and hasattr(os, "sync"):
+        os.sync()
+        return
     for file in paths:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())

@@ -38,9 +38,14 @@ class Signal:
         return self.name.rpartition("/")[2]
 
     @property
+    def place(self) -> str:
+        """The part before it: `layer0` for `layer0/forget`, empty for `log_prob`."""
+        return self.name.rpartition("/")[0]
+
+    @property
     def layer(self) -> int | None:
         """The layer's number, from 0, or None for a signal of the whole model. `layer0.reverse` reads from the right."""
-        place = self.name.rpartition("/")[0].removesuffix(".reverse")
+        place = self.place.removesuffix(".reverse")
         return int(place[5:]) if place.startswith("layer") and place[5:].isdigit() else None
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +68,8 @@ class Signal:
 def select(signals: Sequence[Signal], patterns: str | Iterable[str]) -> list[Signal]:
     """The signals that match any of the glob patterns, in the model's own order.
 
-    A pattern without a slash also matches the last part of a name, so `cell` means `layer*/cell`.
+    A pattern without a slash also matches the last part of a name, so that `cell` means `layer*/cell`, and the first, so that
+    `layer0` means `layer0/*`.
     Raises `UnknownNameError` for a pattern that matches nothing.
 
     >>> [s.name for s in select([Signal("layer0/cell", 4, "c"), Signal("log_prob", 0, "l")], "cell")]
@@ -72,7 +78,7 @@ def select(signals: Sequence[Signal], patterns: str | Iterable[str]) -> list[Sig
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     chosen: set[str] = set()
     for pattern in patterns:
-        hits = {s.name for s in signals if fnmatchcase(s.name, pattern) or fnmatchcase(s.kind, pattern)}
+        hits = {s.name for s in signals if any(fnmatchcase(name, pattern) for name in (s.name, s.place, s.kind))}
         if not hits:
             raise UnknownNameError("signal", pattern, [s.name for s in signals])
         chosen |= hits

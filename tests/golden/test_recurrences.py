@@ -113,6 +113,19 @@ def test_it_conforms(kind: str) -> None:
     check_language_model(made(kind)[1])
 
 
+def test_the_packages_own_language_model_of_mingrus() -> None:
+    from minGRU_pytorch.minLM import minLM
+
+    torch.manual_seed(2)
+    module = minLM(num_tokens=SYMBOLS, dim=8, depth=2)
+    model = rs.wrap(module, CORPUS.vocabulary)
+    check_language_model(model, PARTS)
+    ids = torch.from_numpy(CORPUS.ids.astype(np.int64))[None]
+    with torch.no_grad():
+        own = module.eval()(ids)[0].log_softmax(-1).numpy()
+    np.testing.assert_allclose(read(model, CORPUS)["log_probs"], own, rtol=0, atol=1e-4)  # its scan is in log space
+
+
 def test_mingru_states_are_the_packages_own() -> None:
     module, model = made("mingru")
     found = read(model, CORPUS)
@@ -259,6 +272,23 @@ def test_a_recurrence_of_ones_own() -> None:
     wrong = rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[WrongRecurrence])
     with pytest.raises(VerificationError, match="log_probs differs"):
         wrong.verify(CORPUS)
+    for change, words in (
+        ({"signals": lambda self: [rs.Signal("hidden", 5, "h", state=True)]}, r"notes hidden of shape \(2, 8\)|of shape \(1, 8\)"),
+        ({"begin": lambda self, x: {}}, r"declares the state hidden and begins with \[\]"),
+        ({"signals": lambda self: [rs.Signal("entropy", 8, "h")]}, "calls a signal 'entropy'"),
+    ):
+        wrong_kind = type("Wrong", (LeakyRecurrence,), change)
+        with pytest.raises(UsageError, match=words):
+            rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[wrong_kind]).verify(CORPUS)
+
+    def ignoring(self: Any, x: Tensor, state: dict[str, Tensor], note: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        h = (1 - self.part.rate) * state["hidden"] + self.part.rate * x
+        note("hidden", h)
+        return h, {"hidden": h}
+
+    ignores = type("Ignores", (LeakyRecurrence,), {"step": ignoring})
+    with pytest.raises(VerificationError, match=r"layer0/hidden is set by an edit and goes on as if it were not"):
+        check_language_model(rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[ignores]))
     silent = type("Silent", (LeakyRecurrence,), {"signals": lambda self: []})
     with pytest.raises(UsageError, match=r"Silent declares the signals \[\] and notes \['hidden'\]"):
         rs.wrap(Residual(Leaky()), CORPUS.vocabulary, recurrences=[silent]).verify(CORPUS)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import rnnscope as rs
-from rnnscope.exceptions import InputError, OccupiedError, UnknownNameError, UsageError
+from rnnscope.exceptions import FormatError, InputError, OccupiedError, UnknownNameError, UsageError
 from rnnscope.models import passages
 from rnnscope.models.passages import MARK, Plan
 from rnnscope.models.recurrent import Recurrent
@@ -292,3 +292,82 @@ def test_xarray_reads_the_states(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data["layer1.cell"].values, trace["layer1/cell"][:])
     for mark in (MARK, 710 + MARK, 1222 + MARK):
         np.testing.assert_array_equal(data["state.layer1.cell"].sel(mark=mark).values, trace["layer1/cell"][mark - 1])
+
+
+N = len(CORPUS)
+INDICES: list[Any] = [
+    slice(None), slice(5, 900, 7), slice(None, None, -1), slice(9, 3), 3, -1, np.int64(4), N, [1500, 3, 705, 3], [], np.array([7]),
+    np.arange(N) % 100 == 3, np.array([[0, 1], [2, 3]]), Ellipsis, None, True, (), (3, ...), (slice(0, 5), ...), (..., None),
+    (slice(0, 5), 3), (slice(0, 5), slice(2, 7)), (slice(0, 5), slice(None, None, -2)), ([0, 1], [2, 3]), (slice(0, 5), [1, 1]),
+    (slice(0, 5), None), (None, slice(0, 5)), ([4, 5], 3), (7, 3), (np.arange(N) < 4, slice(1, 3)), (slice(0, 5), 3, 4),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> rs.Trace:
+    return rs.record(network(), CORPUS, tmp_path_factory.mktemp("both") / "t", ["layer0/cell", "log_prob"])
+
+
+@pytest.mark.parametrize("where", INDICES, ids=str)
+@pytest.mark.parametrize("name", ["layer0/cell", "log_prob", "layer1/cell", "entropy"])
+def test_signals_are_indexed_as_numpy_indexes(both: rs.Trace, name: str, where: Any) -> None:
+    everything = both[name][:]
+    try:
+        expected = everything[where]
+    except IndexError:
+        with pytest.raises(IndexError):
+            both[name][where]
+        return
+    found = both[name][where]
+    assert found.shape == expected.shape
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_signal_is_found_by_itself_and_several_are_refused(both: rs.Trace) -> None:
+    for signal in both.signals:
+        assert both[signal].shape == both[signal.name].shape
+    with pytest.raises(UsageError, match="top3 is several signals; expected one of top3/ids, top3/log_probs"):
+        both["top3"]
+    with pytest.raises(UsageError, match="states are kept before the positions in the array 'mark' only"):
+        both.states(np.array([100]))
+
+
+def test_a_model_that_changes_while_a_trace_is_open_is_noticed(tmp_path: Path) -> None:
+    for model in (network(), rs.wrap(Theirs(), CORPUS.vocabulary)):
+        trace = rs.record(model, CORPUS, tmp_path / model.name)
+        with torch.no_grad():
+            module: Any = getattr(model, "module", model)
+            next(module.parameters()).mul_(2)
+        with pytest.raises(UsageError, match="has changed since it was recorded"):
+            trace["layer0/cell"][:3]
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda room: (room / "recording.json").write_text('{"identity": {}}'),
+        lambda room: (room / "recording.json").write_text(
+            (room / "recording.json").read_text().replace('"group": 0', '"group": "x"')
+        ),
+        lambda room: (room / "trace" / "layer0.cell" / "c.0.0").unlink(),
+        lambda room: (room / "trace" / "state.layer0.cell" / "c.0.0").unlink(),
+    ],
+)
+def test_a_stopped_recording_that_is_damaged_is_named(damage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    with monkeypatch.context() as patched:
+        stop_after(model, 5, patched)
+        patched.setattr(model, "verify", lambda *_: {})
+        with pytest.raises(RuntimeError):
+            rs.record(model, CORPUS, tmp_path / "t", ["cell"])
+    damage(tmp_path / ".rnnscope-unfinished-t")
+    with pytest.raises((FormatError, OccupiedError), match="remove"):
+        rs.record(model, CORPUS, tmp_path / "t", ["cell"])
+    assert not (tmp_path / "t").exists()
+    with pytest.raises(FormatError, match="is not a trace yet: a recording into it was stopped"):
+        rs.open_trace(tmp_path / "t")

@@ -391,3 +391,74 @@ def test_logits_for_another_vocabulary_are_refused() -> None:
     wrapped = rs.wrap(Theirs(), rs.Vocabulary.of("abc"))
     with pytest.raises(UsageError, match=rf"returned shape \(1, 2, {SYMBOLS}\) .* expected logits \(1, 2, 3\)"):
         read(wrapped, rs.Corpus.from_text("ab", vocabulary=rs.Vocabulary.of("abc")))
+
+
+def test_what_a_module_holds_between_calls_is_put_back() -> None:
+    class Keeps(Theirs):
+        """The state of the last call, as people keep it for sampling; a buffer and a number that count."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.state: Any = None
+            self.calls = 0
+            self.register_buffer("counted", torch.zeros(1))
+
+        def forward(self, ids: Tensor) -> Any:
+            out, self.state = self.rnn(self.embed(ids), self.state)
+            self.calls += 1
+            self.get_buffer("counted").add_(1)
+            return self.out(out)
+
+    theirs = Keeps()
+    wrapped = rs.wrap(theirs, CORPUS.vocabulary)
+    assert max(wrapped.verify(CORPUS).values()) < 1e-4
+    found = read(wrapped, PARTS)["log_probs"]
+    assert (theirs.state, theirs.calls, float(theirs.get_buffer("counted"))) == (None, 0, 0.0)
+    np.testing.assert_allclose(found, read(rs.wrap(Theirs(), CORPUS.vocabulary), PARTS)["log_probs"], rtol=0, atol=1e-6)
+
+
+def test_fingerprints_tell_settings_and_calls_apart() -> None:
+    class Warm(Theirs):
+        def __init__(self, warmth: float = 1.0) -> None:
+            super().__init__()
+            self.warmth = warmth
+
+        def forward(self, ids: Tensor) -> Any:
+            return super().forward(ids) / self.warmth
+
+    made = [
+        rs.wrap(Warm(), CORPUS.vocabulary),
+        rs.wrap(Warm(2.0), CORPUS.vocabulary),
+        rs.wrap(Warm(), CORPUS.vocabulary, call=lambda module, ids: 3 * module(ids)),
+        rs.wrap(Theirs(nn.RNN), CORPUS.vocabulary),
+        rs.wrap(Theirs(nn.RNN, nonlinearity="relu"), CORPUS.vocabulary),
+    ]
+    assert len({each.fingerprint for each in made}) == len(made)
+    assert made[0].fingerprint == rs.wrap(Warm(), CORPUS.vocabulary).fingerprint
+
+
+def test_randomness_and_a_look_at_the_neighbour_are_found_out() -> None:
+    class Random(Theirs):
+        def forward(self, ids: Tensor) -> Any:
+            return self.out(nn.functional.dropout(self.rnn(self.embed(ids))[0], 0.5))  # always on
+
+    class Centred(Theirs):
+        def forward(self, ids: Tensor) -> Any:
+            h = self.rnn(self.embed(ids))[0]
+            return self.out(h - 0.9 * h.mean(0))
+
+    for module in (Random(bidirectional=True), Random()):
+        with pytest.raises(VerificationError, match="differs by"):
+            rs.wrap(module, CORPUS.vocabulary).verify(CORPUS.head(50))
+    with pytest.raises(VerificationError, match="from when another text is read beside it"):
+        rs.wrap(Centred(), CORPUS.vocabulary).verify(CORPUS.head(50))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_modules_are_recorded_to_their_precision(dtype: torch.dtype, tmp_path: Path) -> None:
+    wrapped = rs.wrap(Theirs().to(dtype), CORPUS.vocabulary)
+    everything = rs.record(wrapped, PARTS, tmp_path / "everything", ["layer*/*"])
+    lazy = rs.record(wrapped, PARTS, tmp_path / "lazy")
+    np.testing.assert_array_equal(lazy["layer1/cell"][:], everything["layer1/cell"][:])
+    with pytest.raises(VerificationError):
+        wrapped.verify(CORPUS, tolerance=1e-6)

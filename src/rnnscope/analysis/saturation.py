@@ -11,13 +11,16 @@ COLUMNS = ("signal", "layer", "gate", "unit", "left", "right")
 
 
 def saturation(trace: Trace) -> pd.DataFrame:
-    """For each unit of each recorded gate the fraction of symbols where it is below 0.1 (`left`) and above 0.9 (`right`).
+    """For each unit of each gate that the trace keeps or can compute the
+    fraction of symbols where it is below 0.1 (`left`) and above 0.9 (`right`).
 
     What a gate near 1 does is said by its signal's equation. Raises `InputError` for a trace without gates.
     """
     gates = [s for s in trace.signals if s.gate]
     if not gates:
-        raise InputError(f"{trace!r} holds no gate; record signals such as 'layer*/forget' of an LSTM or 'layer*/update' of a GRU")
+        raise InputError(
+            trace.lost or f"{trace!r} holds no gate; record signals such as 'layer*/forget' of an LSTM or 'layer*/update' of a GRU"
+        )
     frames = []
     for signal in gates:
         left, right = np.zeros(signal.size, np.int64), np.zeros(signal.size, np.int64)

@@ -73,7 +73,8 @@ def score(
     signals = [s for s in chosen if s.size]
     if not signals:
         raise InputError(
-            f"{trace!r} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
+            trace.lost
+            or f"{trace!r} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
         )
     labels, left_out = testable(wanted, trace)
     if not labels:

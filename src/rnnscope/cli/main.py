@@ -78,7 +78,7 @@ _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a sm
 
 
 def _going_on(given: list[str]) -> str:
-    if "study" in given:
+    if "study" in given or "record" in given:
         return "what is done is kept: run the same command again to go on"
     if "train" in given or "sweep" in given:
         return "what is done is kept: run the same command with --resume to go on"

@@ -1,12 +1,16 @@
 """`rnnscope record`, and the tables that are made from a trace: `cells` and `saturation`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
 from rnnscope.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from rnnscope.traces import Trace
 
 
 @click.command()
@@ -17,11 +21,14 @@ from rnnscope.exceptions import UsageError
 @reading_options
 @click.option("--half", multiple=True, help="Signals to keep in half precision, as glob patterns; may be repeated.")
 @click.option("--streams", type=click.IntRange(min=1), default=1, help="Cut the text into so many pieces and read them at once.")
+@click.option(
+    "--tolerance", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="To which the pieces' states agree."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the trace that is there.")
 @click.option("--untrained", is_flag=True, help="Take the weights that the training began with.")
 def record(
     run: Path, text: str | None, out: Path, signals: tuple[str, ...], split: str | None, most: int | None, unknown: str,
-    half: tuple[str, ...], streams: int, overwrite: bool, untrained: bool,
+    half: tuple[str, ...], streams: int, tolerance: float, overwrite: bool, untrained: bool,
 ) -> None:  # fmt: skip
     """Let a network read a text and keep what it computes at every symbol.
 
@@ -42,12 +49,38 @@ def record(
     model = opened.model(untrained=untrained)
     with progress_bar("record") as progress:
         trace = run_recording(
-            model, corpus, out, signals or ("log_prob",), half=half, streams=streams, overwrite=overwrite, progress=progress
+            model,
+            corpus,
+            out,
+            signals or ("log_prob",),
+            half=half,
+            streams=streams,
+            tolerance=tolerance,
+            overwrite=overwrite,
+            progress=progress,
         )
     more = len(trace.signals) - len(trace.kept)
-    click.echo(f"{out}: {len(trace.kept)} signals at {len(trace):,} symbols, {more} more to compute when they are asked for")
+    signals_ = "1 signal" if len(trace.kept) == 1 else f"{len(trace.kept)} signals"
+    click.echo(f"{out}: {signals_} at {len(trace):,} symbols, {more} more to compute when they are asked for")
     if trace.streams:
         click.echo(f"{trace.streams['rows']} streams agree to {trace.streams['largest_difference']:.1e}", err=True)
+
+
+run_option = click.option(
+    "--run", type=click.Path(path_type=Path), help="The run that was recorded, where it no longer lies where it lay."
+)
+
+
+def _opened(trace: Path, run: Path | None) -> "Trace":
+    """A trace, with its model at hand where a run is named."""
+    from rnnscope.traces import open_trace
+
+    if run is None:
+        return open_trace(trace)
+    from rnnscope.training import load
+
+    known = open_trace(trace).model.get("origin") or {}
+    return open_trace(trace, load(run, **known.get("options", {})))
 
 
 @click.command()
@@ -57,10 +90,17 @@ def record(
     "--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]"
 )
 @click.option("--untrained", type=click.Path(path_type=Path), help="A trace of the same network untrained, as the control.")
+@run_option
 @click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
 @table_options
 def cells(
-    trace: Path, signal: tuple[str, ...], hypothesis: tuple[str, ...], untrained: Path | None, every: bool, form: str | None
+    trace: Path,
+    run: Path | None,
+    signal: tuple[str, ...],
+    hypothesis: tuple[str, ...],
+    untrained: Path | None,
+    every: bool,
+    form: str | None,
 ) -> None:
     """Score units against hypotheses.
 
@@ -79,7 +119,7 @@ def cells(
     if untrained and open_trace(untrained).corpus.fingerprint != open_trace(trace).corpus.fingerprint:
         raise UsageError(f"{untrained} is of another text than {trace}; record the untrained network on the same text")
     with progress_bar("score") as progress:
-        table = score(open_trace(trace), wanted, signal or None, progress=progress)
+        table = score(_opened(trace, run), wanted, signal or None, progress=progress)
         control = score(open_trace(untrained), wanted, signal or None, progress=progress) if untrained else None
     print_table(table if every else best_units(table, control), form)
     for name, reason in table.attrs["left_out"].items():
@@ -88,8 +128,9 @@ def cells(
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
+@run_option
 @table_options
-def saturation(trace: Path, form: str | None) -> None:
+def saturation(trace: Path, run: Path | None, form: str | None) -> None:
     """How often each gate is nearly shut (left, below 0.1) or nearly open (right, above 0.9).
 
     \b
@@ -97,6 +138,5 @@ def saturation(trace: Path, form: str | None) -> None:
       rnnscope saturation traces/book --json
     """
     from rnnscope.analysis.saturation import saturation as measure
-    from rnnscope.traces import open_trace
 
-    print_table(measure(open_trace(trace)), form)
+    print_table(measure(_opened(trace, run)), form)

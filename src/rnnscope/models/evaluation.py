@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, expect
 from rnnscope.models.protocol import LanguageModel
+from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 
 RESAMPLES = 100
@@ -56,9 +57,10 @@ def mean_nats(model: LanguageModel, corpus: Corpus) -> float:
 def _surprise(model: LanguageModel, corpus: Corpus, progress: Progress) -> NDArray[np.float64]:
     """−log p of every symbol whose predecessor is in the text, in no particular order."""
     pieces, done = [], 0
-    for block in model.read(corpus, ["log_prob"]):
-        values = block.arrays["log_prob"].astype(np.float64)
-        pieces.append(-values[~np.isnan(values)])
-        done += len(values)
-        progress(done, len(corpus))
+    with computing():
+        for block in model.read(corpus, ["log_prob"]):
+            values = block.arrays["log_prob"].astype(np.float64)
+            pieces.append(-values[~np.isnan(values)])
+            done += len(values)
+            progress(done, len(corpus))
     return np.concatenate(pieces)

@@ -19,7 +19,8 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
-from rnnscope.models.recurrent import Edit, Recurrent, State
+from rnnscope.models.recurrent import Edit, Recurrent, State, is_prediction
+from rnnscope.models.threads import computing
 from rnnscope.signal import Signal, select
 
 KEPT = 65_536
@@ -29,7 +30,7 @@ Units = int | slice | Sequence[int] | None
 """Which units of a signal: one, several, a slice, or None for all."""
 
 
-class Recorded(Protocol):
+class Source(Protocol):
     """What `patch` takes its values from: a trace, or anything that gives an array (time, unit) for a signal's name."""
 
     def __getitem__(self, name: str) -> Any: ...
@@ -73,7 +74,7 @@ def ablate(
     return Intervened(model, chosen, values, _mask(where), f"to {to}")
 
 
-def patch(model: Recurrent, units: Mapping[str, Units], source: Recorded, *, where: ArrayLike | None = None) -> "Intervened":
+def patch(model: Recurrent, units: Mapping[str, Units], source: Source, *, where: ArrayLike | None = None) -> "Intervened":
     """The model with units set to what they were in another recording, position by position.
 
     `source` is a trace with these signals (or a dict of arrays (time, unit)), as long as the text that is read; of another model
@@ -83,7 +84,12 @@ def patch(model: Recurrent, units: Mapping[str, Units], source: Recorded, *, whe
     expect(model, Recurrent, "a recurrent model; rs.load(path) loads a run's")
     chosen = _chosen(model, units)
     for signal, which in chosen.values():
-        shape = tuple(source[signal.name].shape)
+        try:
+            shape = tuple(np.shape(source[signal.name]))
+        except (KeyError, TypeError, IndexError):
+            raise UsageError(
+                f"{source!r:.80} has no {signal.name}; expected a trace that has it (rs.open_trace opens one), or a dict of arrays"
+            ) from None
         if len(shape) != 2 or shape[1] <= which.max():
             raise UsageError(f"{signal.name} of the source has shape {shape}; expected (time, unit) with unit {which.max()} in it")
     return Intervened(model, chosen, _Patched(source), _mask(where), "patched")
@@ -96,7 +102,7 @@ def _chosen(model: Recurrent, units: Mapping[str, Units]) -> _Chosen:
     expect(units, Mapping, 'a dict of signals and units, {"layer1/cell": [7]}')
     if not units:
         raise UsageError('no unit is named; expected a dict of signals and units, {"layer1/cell": [7]}')
-    inner = [signal for signal in model.signals if signal.layer is not None]
+    inner = [signal for signal in model.signals if not is_prediction(signal.name)]
     chosen: _Chosen = {}
     for pattern, which in units.items():
         for signal in select(inner, pattern):
@@ -197,7 +203,11 @@ class Intervened(Recurrent):
         found: NDArray[np.bool_] = known & where[np.where(known, positions, 0)]
         return found
 
-    def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
+    @property
+    def precision(self) -> torch.dtype:
+        return self.model.precision
+
+    def verify(self, text: str | bytes | Corpus, *, tolerance: float | None = None) -> dict[str, float]:
         """Of the model below: what is changed here goes through its equations only."""
         return self.model.verify(text, tolerance=tolerance)
 
@@ -247,9 +257,11 @@ class _FromText(_Values):
         text = self.over or corpus
         if text is None:
             raise UsageError("a text that is being written has no mean or other values to draw from; name a text, over=corpus")
-        if text.fingerprint not in self.known:
-            self.known[text.fingerprint] = self.gathered(text)
-        return self.known[text.fingerprint]
+        known = text.fingerprint + self.model.fingerprint
+        if known not in self.known:
+            with computing():
+                self.known[known] = self.gathered(text)
+        return self.known[known]
 
     @abstractmethod
     def gathered(self, text: Corpus) -> dict[str, NDArray[Any]]: ...
@@ -295,7 +307,7 @@ def _drawn(seed: int, positions: NDArray[np.int64], n: int) -> NDArray[np.int64]
 
 @dataclass
 class _Patched(_Values):
-    source: Recorded
+    source: Source
 
     def at(self, signal: Signal, which: NDArray[np.int64], corpus: Corpus | None, positions: NDArray[np.int64]) -> Tensor:
         array = self.source[signal.name]
@@ -307,6 +319,9 @@ class _Patched(_Values):
         return torch.from_numpy(values)
 
     def identity(self, chosen: _Chosen) -> list[Any]:
+        known = getattr(self.source, "fingerprint", None)  # of a trace, which needn't be read for it
+        if known is not None:
+            return ["patch", known]
         taken = (np.ascontiguousarray(self.source[name][:][:, which]) for name, (_, which) in chosen.items())
         return ["patch", *(values.data.cast("B") for values in taken)]
 

@@ -71,12 +71,16 @@ class RecurrentLM(nn.Module, Recurrent):
     @property
     def fingerprint(self) -> str:
         """Of the architecture, the vocabulary and every weight."""
-        weights = [p.detach().cpu().contiguous().numpy().data.cast("B") for p in self.parameters()]
+        weights = [p.detach().cpu().contiguous().view(torch.uint8).numpy().data.cast("B") for p in self.parameters()]
         return fingerprint("network", self.architecture.to_json(), self.vocabulary.fingerprint, *weights)
 
     @property
     def device(self) -> torch.device:
         return self.readout.weight.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        return self.readout.weight.dtype
 
     def begin(self, batch: int) -> State:
         """All zeros."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
+from rnnscope.exceptions import UsageError
 from rnnscope.models.passages import MARK, Ints, Passage, Plan
 from rnnscope.models.recurrent import Carried, Recurrent
 from rnnscope.models.threads import computing
@@ -23,13 +24,14 @@ class Recomputation:
     """Any window of any signal of `model` on `corpus`, which was read in the order of `plan`."""
 
     def __init__(self, model: Recurrent, corpus: Corpus, plan: Plan, states: States, dtypes: Mapping[str, str]) -> None:
-        self.signals = model.signals
         self.find = model.find
+        self._fingerprint = model.fingerprint
         self._model, self._corpus, self._plan, self._states, self._dtypes = model, corpus, plan, states, dtypes
 
     def window(self, name: str, positions: Ints) -> NDArray[Any]:
         """A signal at some positions of the text, in any order: (positions, units) or (positions,)."""
-        [signal] = self.find(name)
+        self._check()
+        signal = next(signal for signal in self.find(name) if signal.name == name)
         shape = (len(positions), signal.size) if signal.size else len(positions)
         found = np.empty(shape, np.int32 if signal.integer else np.float32)
         rows = self._plan.row(positions)
@@ -44,11 +46,16 @@ class Recomputation:
 
     def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         """Signals over the whole text in the order in which it is read: (first position, values (time, units))."""
+        self._check()
         for group in range(self._plan.groups):
             for offset in range(0, self._plan.length(group), self._stride):
                 for passage, arrays in self._passages(group, offset, names):
                     for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
                         yield start, {name: value[:length, k] for name, value in arrays.items()}
+
+    def _check(self) -> None:
+        if self._model.fingerprint != self._fingerprint:
+            raise UsageError(f"{self._model.name} has changed since it was recorded; give the one that was, or record anew")
 
     @property
     def _stride(self) -> int:

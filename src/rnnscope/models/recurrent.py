@@ -24,6 +24,9 @@ from rnnscope.signal import Signal, select
 State = Named
 """What is carried along: a tensor of shape (batch, …) for each name. A state that is a signal has the signal's name."""
 
+TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""Of `verify`, where it isn't 1e-4: some tens of roundings in a stretch of 256 symbols."""
+
 Edit = EditOfStep
 """What an intervention does: (step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
 
@@ -37,6 +40,9 @@ class Recurrent(ABC):
     """Where it can be loaded from again: a `loader` of the entry points `rnnscope.models`, a `path` and its `options`."""
     causal: bool = True
     """Whether a value depends on the symbols so far only. Where it doesn't, each segment is read whole and alone."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
 
     @property
     @abstractmethod
@@ -52,6 +58,11 @@ class Recurrent(ABC):
     def device(self) -> torch.device:
         """Where symbol numbers are wanted."""
         return torch.device("cpu")
+
+    @property
+    def precision(self) -> torch.dtype:
+        """In which it computes."""
+        return torch.float32
 
     @abstractmethod
     def begin(self, batch: int) -> State:
@@ -150,15 +161,17 @@ class Recurrent(ABC):
         wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
         return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
 
-    def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
+    def verify(self, text: str | bytes | Corpus, *, tolerance: float | None = None) -> dict[str, float]:
         """Replay a text step by step through the readable equations; the largest difference for each signal.
 
-        Differences are relative where a value is above 1 in size, absolute below. Both run on their own states in
-        float32, so that rounding grows along the text: 1e-6 to 1e-5 is usual, wrong equations differ far more.
+        Differences are relative where a value is above 1 in size, absolute below. Both run on their own states, so that rounding
+        grows along the text: in float32 1e-6 to 1e-5 is usual, wrong equations differ far more. The tolerance is 1e-4 where
+        none is given, more in half precision (`TOLERANCES`).
 
         Raises `VerificationError` naming the worst signal if a difference is above `tolerance`.
         """
         corpus = text if isinstance(text, Corpus) else Corpus.from_text(text, vocabulary=self.vocabulary)
+        tolerance = TOLERANCES.get(self.precision, 1e-4) if tolerance is None else tolerance
         names = [s.name for s in self.signals]
         worst = dict.fromkeys(names, 0.0)
         fast, slow = self.read(corpus, names), self.read(corpus, names, kernel=False)
@@ -187,7 +200,7 @@ def at_place(edit: Edit | None, place: str, back_from: int | None = None) -> Edi
 def predictions(symbols: int) -> list[Signal]:
     """The signals that every recurrent model ends with."""
     return [
-        Signal("log_prob", 0, "log p(the symbol that really came next), nats", None, 0.0),
+        Signal("log_prob", 0, "log p(the symbol that really came next), nats; NaN where nobody knows it", None, 0.0),
         Signal("entropy", 0, "−Σ p log p over the next symbol, nats", 0.0, None),
         Signal("log_probs", symbols, "log softmax(W_y h + b_y), nats", None, 0.0),
     ]

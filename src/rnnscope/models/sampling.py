@@ -8,6 +8,7 @@ from torch.nn.functional import softmax
 
 from rnnscope.exceptions import UnknownSymbolError, UsageError
 from rnnscope.models.recurrent import Recurrent
+from rnnscope.models.threads import computing
 
 
 def sample(
@@ -19,7 +20,8 @@ def sample(
     a newline, or after its first symbol where it knows none. Raises `UnknownSymbolError` for a prompt with a symbol
     that the model doesn't know.
     """
-    return model.vocabulary.decode(list(symbols(model, prompt, length=length, temperature=temperature, seed=seed)))
+    with computing():
+        return model.vocabulary.decode(list(symbols(model, prompt, length=length, temperature=temperature, seed=seed)))
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
 from rnnscope.models.recurrences.base import Recurrence, matches
-from rnnscope.models.recurrent import Edit, State, at_place
+from rnnscope.models.recurrent import Edit, State, at_place, is_prediction
 from rnnscope.registry import plugins
 from rnnscope.signal import Signal
 
@@ -252,6 +252,10 @@ class StepTap(Tap):
         super().__init__(path)
         self.recurrence, self.module = recurrence, recurrence.part
         self.numbered = recurrence.place
+        for signal in recurrence.signals():
+            if "/" in signal.name or is_prediction(signal.name):
+                kind = type(recurrence).__name__
+                raise UsageError(f"{kind} calls a signal {signal.name!r}; expected a word of its own, without a slash")
 
     def signals(self) -> list[Signal]:
         future = FUTURE if self.sees else ""
@@ -281,21 +285,40 @@ class StepTap(Tap):
         lengths.append(len(x))
         edit, notes, outs = at_place(reading.edit, self.place), [], []
         carried = {name.rpartition("/")[2]: value for name, value in reading.state.items() if name.startswith(f"{self.place}/")}
-        state = carried or self.recurrence.begin(x[0])
+        state = carried or self._begun(x[0])
         for t, each in enumerate(x):
             noted: Named = {}
             out, state = self.recurrence.step(each, state, partial(_note, noted, partial(edit, t) if edit else unchanged))
+            if t == 0:
+                self._check(noted, state)
             notes.append(noted)
             outs.append(out)
         reading.last.update({f"{self.place}/{kind}": value for kind, value in state.items()})
-        declared = {signal.name for signal in self.recurrence.signals()}
-        if notes[0].keys() != declared:
-            kind = type(self.recurrence).__name__
-            raise UsageError(f"{kind} declares the signals {sorted(declared)} and notes {sorted(notes[0])}; expected the same ones")
-        for kind in declared:
+        for kind in notes[0]:
             reading.named[f"{self.place}/{kind}"] = torch.stack([noted[kind] for noted in notes])
         out = torch.stack(outs, 1 if self.recurrence.batch_first else 0)
-        return self.recurrence.returned(out, state)
+        return self.recurrence.returned(out, state, given, named)
+
+    def _begun(self, x: Tensor) -> Named:
+        state, kind = self.recurrence.begin(x), type(self.recurrence).__name__
+        missing = [signal.name for signal in self.recurrence.signals() if signal.state and signal.name not in state]
+        if missing:
+            raise UsageError(f"{kind} declares the state {missing[0]} and begins with {sorted(state)}; expected it among them")
+        return state
+
+    def _check(self, noted: Named, state: Named) -> None:
+        """Hold what a step noted and returned against what is declared."""
+        kind = type(self.recurrence).__name__
+        declared = {signal.name: signal for signal in self.recurrence.signals()}
+        if noted.keys() != declared.keys():
+            raise UsageError(f"{kind} declares the signals {sorted(declared)} and notes {sorted(noted)}; expected the same ones")
+        for name, value in noted.items():
+            if value.ndim != 2 or value.shape[1] != declared[name].size:
+                shape = f"(batch, {declared[name].size})"
+                raise UsageError(f"{kind} notes {name} of shape {tuple(value.shape)} and declares it as {shape}; expected the same")
+        missing = [name for name, signal in declared.items() if signal.state and name not in state]
+        if missing:
+            raise UsageError(f"{kind} declares the state {missing[0]} and its step returns {sorted(state)}; expected it among them")
 
 
 def _note(noted: Named, edit: Callable[[str, Tensor], Tensor], kind: str, value: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from rnnscope.exceptions import UsageError, VerificationError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
 from rnnscope.models.recurrences.base import Recurrence
-from rnnscope.models.recurrent import Edit, Recurrent, State, as_array, difference, predictions
+from rnnscope.models.recurrent import TOLERANCES, Edit, Recurrent, State, as_array, difference, predictions
 from rnnscope.models.taps import FUTURE, Reading, Tap, exchanged, taps_in
 from rnnscope.signal import Signal
 
@@ -59,6 +59,16 @@ def wrap(
     return Wrapped(module, vocabulary, call or _plainly, name or type(module).__name__, recurrences)
 
 
+def _bytes(value: Tensor) -> Any:
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def _settings(part: nn.Module) -> dict[str, Any]:
+    """The numbers and words that a submodule holds."""
+    plain = {name: value for name, value in vars(part).items() if isinstance(value, bool | int | float | str)}
+    return {name: plain[name] for name in sorted(plain.keys() - vars(nn.Module()).keys())}
+
+
 def _plainly(module: nn.Module, ids: Tensor) -> Any:
     return module(ids)
 
@@ -84,13 +94,14 @@ class Wrapped(Recurrent):
 
     @property
     def fingerprint(self) -> str:
-        """Of the module's kind, its parameters and buffers, and the vocabulary."""
-        weights = [
-            np.ascontiguousarray(value.detach().cpu().reshape(-1).view(torch.uint8).numpy()).data
-            for value in self.module.state_dict().values()
-        ]
-        kinds = [f"{path}: {type(part).__qualname__}" for path, part in self.module.named_modules()]
-        return fingerprint("wrapped", kinds, list(self.module.state_dict()), self.vocabulary.fingerprint, *weights)
+        """Of its parameters and buffers, its submodules with their settings, its signals, how it is called, and the vocabulary."""
+        tensors = dict([*self.module.named_parameters(), *self.module.named_buffers()])
+        weights = [np.ascontiguousarray(_bytes(value)).data for value in tensors.values()]
+        kinds = [f"{path}: {type(part).__qualname__} {_settings(part)}" for path, part in self.module.named_modules()]
+        shapes = [f"{name} {value.dtype} {tuple(value.shape)}" for name, value in tensors.items()]
+        signals = [signal.to_json() for signal in self.signals]
+        code = getattr(getattr(self._call, "__code__", None), "co_code", b"")
+        return fingerprint("wrapped", kinds, shapes, signals, self.vocabulary.fingerprint, code, *weights)
 
     @property
     def device(self) -> torch.device:
@@ -111,21 +122,31 @@ class Wrapped(Recurrent):
             logits = self._logits(ids)
         return {**reading.named, "logits": logits}, reading.last
 
-    def verify(self, text: str | bytes | Corpus, *, tolerance: float = 1e-4) -> dict[str, float]:
+    @property
+    def precision(self) -> torch.dtype:
+        return next((p.dtype for p in self.module.parameters() if p.is_floating_point()), torch.float32)
+
+    def verify(self, text: str | bytes | Corpus, *, tolerance: float | None = None) -> dict[str, float]:
         """Hold what would be recorded against the module as it was given; the largest difference for each signal.
 
-        Three ways to read the text: as it is recorded; through the readable equations; and by the module's own forward, its
-        kernels and surroundings untouched, once over the whole text, and (where it reads from the left only) once symbol by
-        symbol, which shows every state of every layer. Differences as in `Recurrent.verify`. Raises `VerificationError`.
+        Ways to read the text: as it is recorded, alone and beside another text; through the readable equations; and by the module's
+        own forward, its kernels and surroundings untouched, once over the whole text, and (where it reads from the left only)
+        once symbol by symbol, which shows every state of every layer. Differences as in `Recurrent.verify`. Raises
+        `VerificationError`.
         """
         corpus = text if isinstance(text, Corpus) else Corpus.from_text(text, vocabulary=self.vocabulary)
+        tolerance = TOLERANCES.get(self.precision, 1e-4) if tolerance is None else tolerance
         worst = super().verify(corpus, tolerance=tolerance)
         for start, stop in corpus.spans():
             ids = torch.from_numpy(corpus.ids[start:stop].astype(np.int64))[:, None].to(self.device)
             recorded, _ = self.advance(ids, self.begin(1))
             with torch.no_grad(), self._as_is():
+                torch.manual_seed(1)  # what is random is found out
                 alone: Named = {"logits": self._logits(ids)}
             self._compare(recorded, alone, worst, tolerance, "the module reads the text at once")
+            both, _ = self.advance(torch.cat([ids, ids.flip(0)], 1), self.begin(2))
+            beside = {name: value[:, :1] for name, value in both.items()}
+            self._compare(recorded, beside, worst, tolerance, "another text is read beside it")
             if self.causal:
                 self._compare(recorded, self._stepped(ids), worst, tolerance, "the module reads symbol by symbol")
         return worst
@@ -149,7 +170,8 @@ class Wrapped(Recurrent):
             if not found <= tolerance:
                 raise VerificationError(
                     f"{self.name} can't be recorded: {name} differs by {found:.1e} from when {way}, more than the tolerance of "
-                    f"{tolerance:.1e}; whatever is around its recurrence must treat every symbol alone"
+                    f"{tolerance:.1e}; whatever is around its recurrence must treat every symbol alone, and a recurrence of your "
+                    "own must step as the submodule does"
                 )
 
     def _logits(self, ids: Tensor) -> Tensor:
@@ -212,14 +234,21 @@ class Wrapped(Recurrent):
 
     @contextmanager
     def _as_is(self) -> Iterator[None]:
-        """Dropout off and random states kept, and everything put back."""
-        modes = [(part, part.training) for part in self.module.modules()]
+        """Dropout off and random states kept; modes, buffers and whatever else the module holds are put back."""
+        held = [(part, vars(part).copy()) for part in self.module.modules()]
+        buffers = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             try:
-                for part, _ in modes:
+                for part, _ in held:
                     part.training = False
                 yield
             finally:
-                for part, training in modes:
-                    part.training = training
+                for part, before in held:
+                    for name in vars(part).keys() - before.keys():
+                        del vars(part)[name]
+                    vars(part).update(before)
+                with torch.no_grad():
+                    for buffer, value in buffers:
+                        if not torch.equal(buffer, value):
+                            buffer.copy_(value)

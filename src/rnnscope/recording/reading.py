@@ -2,13 +2,15 @@
 
 A row that continues another one (a piece of a segment that was cut into streams) is read beside it, so that its true first
 state isn't known yet. It begins in the model's own first state, and all values are written. Then it is read again from
-where the row before it ended, until its states agree with those that were kept: from there on what was written holds. A
-row that did not agree before its end has given the next one another start, which is read again in turn.
+where the row before it ended, until its states agree with those that were kept: from there on what was written holds. They
+have to agree at two marks, one after the other: what is left of a difference doesn't grow, there at least. A row that did not
+agree before its end has given the next one another start, which is read again in turn.
 """
 
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,15 @@ class Place:
     dtypes: dict[str, str] = field(default_factory=dict)
     rounding: dict[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, noted: dict[str, Any]) -> "Place":
+        """Raises `TypeError` for something else than was noted."""
+        place, plain = cls(**noted), cls()
+        for name, value in vars(plain).items():
+            if not isinstance(getattr(place, name), int | float if isinstance(value, float) else type(value)):
+                raise TypeError(f"{name} is {getattr(place, name)!r}")
+        return place
+
 
 class Reading:
     """One recording under way; `place` says how far it is, and is noted in a file."""
@@ -58,18 +69,26 @@ class Reading:
         self.tolerance, self.place, self._note, self._progress = tolerance, place, note, progress
         self._symbols = 0
         self._noted = time.monotonic()
+        self._reached = place.offset
         self._alone = False  # whether all that is there was written by this process
 
     def finish(self) -> None:
         """Read all that is left."""
         self._take_up()
         place = self.place
-        while place.group < self.plan.groups:
+        try:
+            while place.group < self.plan.groups:
+                if place.turn == 0:
+                    self._write()
+                while place.stale:
+                    self._mend()
+                place.group, place.turn, place.offset = place.group + 1, 0, 0
+        except BaseException:  # Ctrl-C or a full disk: what is there stays, and is gone on with
             if place.turn == 0:
-                self._write()
-            while place.stale:
-                self._mend()
-            place.group, place.turn, place.offset = place.group + 1, 0, 0
+                place.offset = self._reached
+                with suppress(OSError):  # the earlier note holds, too
+                    self._save(safely=False)
+            raise
 
     def described(self) -> dict[str, Any] | None:
         """How the streams were mended; None where there are none."""
@@ -80,22 +99,25 @@ class Reading:
 
     def _take_up(self) -> None:
         """Tell the writer what is there."""
-        place = self.place
+        place, mended = self.place, bool(self.plan.continues.any())
         for group in range(min(place.group + 1, self.plan.groups)):
             stop = place.offset if (group, place.turn) == (place.group, 0) else None
             for passage in self.plan.passages(group, 0, stop):
                 for start, length in zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True):
-                    self.writer.done(start, length, mended=bool(self.plan.continues.any()))
+                    self.writer.done(start, length, mended=mended)
                     self._symbols += length
         self.writer.rounding.update(place.rounding)
+        self.writer.check()
 
     def _write(self) -> None:
         """Compute every passage of a group and write it."""
         carried = self._carried(guess=True)
         for passage in self.plan.passages(self.place.group, self.place.offset):
-            if passage.offset % MARK == 0 and time.monotonic() - self._noted > SECONDS:
-                self.place.offset = passage.offset
-                self._save()
+            if passage.offset % MARK == 0:
+                self._reached = passage.offset
+                if time.monotonic() - self._noted > SECONDS:
+                    self.place.offset = passage.offset
+                    self._save()
             self._put(passage, self.model.compute(self.corpus, passage, carried, self.names), passage.rows)
             at_mark = self.plan.marked(passage.stops)
             if at_mark.any():
@@ -104,6 +126,7 @@ class Reading:
             self._progress(self._symbols, len(self.corpus))
         rows = self.plan.rows(self.place.group)
         self.place.turn, self.place.offset, self.place.stale = 1, 0, rows[self.plan.continues[rows]].tolist()
+        self._reached = 0
         self._alone = True
 
     def _mend(self) -> None:
@@ -116,6 +139,7 @@ class Reading:
         # Where another process was stopped in this turn, what was kept after the place may be this turn's already: it would
         # agree at once with itself.
         trusted = 0 if self._alone else self.place.offset + MARK
+        near: set[int] = set()  # rows that agreed at their last mark
         carried = self._carried()
         for passage in self.plan.passages(self.place.group, self.place.offset):
             if passage.offset % MARK == 0 and passage.offset > self.place.offset:
@@ -130,12 +154,14 @@ class Reading:
             marked = wrong & self.plan.marked(passage.stops)
             for row, stop in zip(passage.rows[marked].tolist(), passage.stops[marked].tolist(), strict=True):
                 mark, this, ended = np.array([stop]), np.array([row]), stop == self.plan.stops[row]
-                if passage.offset < trusted or not self._agree(carried, this, mark):
-                    self._keep(mark, carried, this)
-                    given |= {row + 1} if ended else set()
-                elif not ended:
+                agree = passage.offset >= trusted and self._agree(carried, this, mark)
+                if agree and not ended and row in near:
                     carried.restore(this, self.writer.states(mark), self.place.dtypes)
                     stale.discard(row)
+                elif not (agree and ended):
+                    self._keep(mark, carried, this)
+                    given |= {row + 1} if ended else set()
+                near = near | {row} if agree else near - {row}
             self._progress(self._symbols, len(self.corpus), f"mending {len(stale)} streams, turn {self.place.turn}")
         self._alone = True
         mine = set(self.plan.rows(self.place.group).tolist())
@@ -174,10 +200,11 @@ class Reading:
             self.place.largest = max(self.place.largest, largest)
         return largest <= self.tolerance
 
-    def _save(self) -> None:
-        """Note the place, once all before it is on disk."""
+    def _save(self, *, safely: bool = True) -> None:
+        """Note the place, once all before it is on disk; without `safely` the machine has to stay on until it is."""
         self.place.rounding = dict(self.writer.rounding)
-        os.sync()
+        if safely:
+            os.sync()
         self._note(self.place)
         self._noted = time.monotonic()
 

@@ -3,17 +3,18 @@
 import os
 import shutil
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import OccupiedError, UsageError, expect
+from rnnscope.exceptions import FormatError, OccupiedError, UnknownNameError, UsageError, expect
 from rnnscope.files import claim, finish, locked, read_json, unfinished
 from rnnscope.models import LanguageModel, Recurrent
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.recording.reading import Place, Reading, noted
-from rnnscope.signal import select
+from rnnscope.signal import Signal, select
 from rnnscope.traces import Trace, TraceWriter
 from rnnscope.traces.layout import FORMAT, MARKER
 
@@ -43,7 +44,8 @@ def record(
 
     Segments are read side by side, each in exact order. `streams` cuts long ones into pieces, about so many in all, which are
     read side by side, too. Each is read again from where the one before it ended until its states agree with those of the
-    first reading to `tolerance` (absolute, relative above 1); `trace.streams` says to what they did.
+    first reading to `tolerance` (absolute, relative above 1) at two marks, one after the other; `trace.streams` says to what they
+    did. That is no bound for what follows: a network that makes small differences larger goes on from there.
 
     A recurrent model is first verified on the first 256 symbols. A recording that was stopped goes on where it stopped when
     the same call is made again. Raises `OccupiedError` for a folder that holds something else (or a trace, unless
@@ -55,9 +57,9 @@ def record(
     chosen = model.find(signals) if isinstance(model, Recurrent) else select(list(model.signals), signals)
     if not chosen:
         raise UsageError("no signal is named; expected at least one, such as 'log_prob' or 'layer*/cell'")
-    halved = [signal.name for signal in select(chosen, half) if not signal.integer]
+    halved = _halved(model, chosen, half)
     into = Path(into)
-    claim(into, MARKER, "a trace")
+    claim(into, MARKER, "a trace", make=False)
     if (into / MARKER).exists() and not overwrite:
         raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
     identity = {
@@ -72,6 +74,8 @@ def record(
             model.verify(corpus.head(_VERIFIED))
         room = unfinished(into)
         with locked(room, "a recording"):
+            if (into / MARKER).exists() and not overwrite:  # another one that has ended since
+                raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
             place = _place(room, identity, into, overwrite)
             folder = room / "trace"
             about: dict[str, Any] = {"model": _described(model, into)}
@@ -103,6 +107,16 @@ def _check(model: LanguageModel, streams: Any, tolerance: Any) -> None:
         raise UsageError(f"the tolerance is a number of at least 0, not {tolerance!r}")
 
 
+def _halved(model: LanguageModel, chosen: list[Signal], half: str | Iterable[str]) -> list[str]:
+    """The kept signals that match; those that number something can't be rounded."""
+    try:
+        return [signal.name for signal in select(chosen, half) if not signal.integer]
+    except UnknownNameError as error:
+        if any(fnmatchcase(name, error.name) for s in model.signals for name in (s.name, s.kind)):
+            raise UsageError(f"half names {error.name}, and no signal that is kept matches it; name it in signals, too") from None
+        raise
+
+
 def _read(model: LanguageModel, corpus: Corpus, writer: TraceWriter, progress: Progress) -> None:
     done = 0
     for block in model.read(corpus, list(writer.signals)):
@@ -126,12 +140,16 @@ def _place(room: Path, identity: dict[str, Any], into: Path, overwrite: bool) ->
         known = read_json(path, "how far a recording is")
         other = [name for name, value in identity.items() if known.get("identity", {}).get(name) != value]
         if not other:
-            return Place(**known["place"])
+            try:
+                return Place.of(known["place"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise FormatError(f"{path} is damaged ({error!r}); remove {room}, and record anew") from error
         if not overwrite:
-            words = _WORDS.get(other[0], f"with other choices ({known['identity'].get('choices')})")
+            words = _WORDS.get(other[0], f"with other choices ({known.get('identity', {}).get('choices')})")
             raise OccupiedError(
                 f"a recording into {into} was stopped that was {words}; finish that one, remove {room}, or record with overwrite"
             )
-        path.unlink()
     shutil.rmtree(room / "trace", ignore_errors=True)
-    return Place()
+    place = Place()
+    noted(path, identity)(place)
+    return place

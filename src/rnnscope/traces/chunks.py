@@ -17,6 +17,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
+from rnnscope.exceptions import FormatError
+
 _CHECKSUM = 4  # bytes
 KEYS: Any = {"name": "default", "separator": "."}
 """A chunk's file is called `c.3.0`: folders would take longer to make than chunks."""
@@ -85,6 +87,15 @@ class ChunkFiles:
             part[:] = rows[tuple(map(slice, part.shape))]
         return found
 
+    def check(self, piece: int, *, whole: bool = False) -> None:
+        """Raises `FormatError` if a file of a chunk isn't there, or, of a `whole` one, is too short."""
+        for name, _ in self._corners:
+            path = Path(self._path(piece, name))
+            size = path.stat().st_size if path.exists() else -1
+            if size < (self.chunks[0] * self._row + _CHECKSUM if whole else 0):
+                what = "is missing" if size < 0 else f"has {size:,} bytes, too few"
+                raise FormatError(f"{path} {what}; the recording can't be gone on with: remove {path.parents[2]}, and record anew")
+
     def seal(self, piece: int) -> None:
         """Put the checksum behind every file of a chunk whose rows are all there."""
         size = self.chunks[0] * self._row
@@ -94,11 +105,17 @@ class ChunkFiles:
                 checksum = google_crc32c.value(os.pread(handle, size, 0))
                 _write_all(handle, memoryview(checksum.to_bytes(_CHECKSUM, "little")), size)
 
+    def _path(self, piece: int, corner: str) -> str:
+        return f"{self._folder}/c.{piece}{corner}"
+
     @contextmanager
     def _file(self, piece: int, corner: str) -> Iterator[int]:
-        handle = os.open(f"{self._folder}/c.{piece}{corner}", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(self._path(piece, corner), os.O_RDWR | os.O_CREAT, 0o644)
         try:
             yield handle
+        except OSError as error:
+            error.filename = error.filename or self._path(piece, corner)
+            raise
         finally:
             os.close(handle)
 

@@ -1,6 +1,7 @@
 """`Trace`: opening and reading what was recorded."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -14,19 +15,17 @@ from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import FormatError, UnknownNameError, UsageError
+from rnnscope.files import is_unfinished
 from rnnscope.registry import plugins
 from rnnscope.signal import Signal, select
 from rnnscope.traces.layout import FORMAT, MARKER, TIME_CHUNK, UNIT_CHUNK, state_variable, variable
 
 
-class Recorded:
-    """One recorded signal: array-like, read from disk where it is indexed, in the precision it is kept in."""
+class Values(ABC):
+    """One signal over a text, (time, unit) or (time,): array-like, indexed as numpy indexes, fetched where it is indexed."""
 
-    def __init__(self, array: zarr.Array[Any], path: Path) -> None:
-        self._array = array
-        self._path = path
-        self.shape: tuple[int, ...] = array.shape
-        self.dtype: np.dtype[Any] = array.dtype
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
     @property
     def ndim(self) -> int:
@@ -34,48 +33,72 @@ class Recorded:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @abstractmethod
+    def rows(self, positions: NDArray[np.int64], units: tuple[Any, ...] = ()) -> NDArray[Any]:
+        """The values at positions (n,): (n, …), of `units`, a number or a slice where there is one."""
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        """Raises `FormatError` for a damaged chunk."""
+        first, *rest = where if isinstance(where, tuple) and where else (where,)
+        if not (_plain(first) and len(rest) < self.ndim and all(isinstance(k, slice) or _number(k) for k in rest)):
+            everything = self.rows(np.arange(len(self)))
+            return np.asarray(everything[where])  # whatever else numpy can do
+        positions = np.arange(len(self))[first]
+        found = self.rows(np.atleast_1d(positions), tuple(rest))
+        return found if positions.ndim else np.asarray(found[0])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+
+
+def _number(key: Any) -> bool:
+    return isinstance(key, int | np.integer) and not isinstance(key, bool)
+
+
+def _plain(key: Any) -> bool:
+    """Whether it says which positions: a number, a slice, numbers in a row, or a mask."""
+    return isinstance(key, slice) or _number(key) or (isinstance(key, list | np.ndarray) and np.ndim(key) == 1)
+
+
+class Recorded(Values):
+    """A signal that was kept: read from disk, in the precision it is kept in."""
+
+    def __init__(self, array: zarr.Array[Any], path: Path) -> None:
+        self._array, self._path = array, path
+        self.shape, self.dtype = array.shape, array.dtype
 
     def __repr__(self) -> str:
         return f"<Recorded {self._path.name}: {self.shape}, {self.dtype}>"
 
-    def __getitem__(self, where: Any) -> NDArray[Any]:
-        """Raises `FormatError` for a damaged chunk."""
+    def rows(self, positions: NDArray[np.int64], units: tuple[Any, ...] = ()) -> NDArray[Any]:
+        if not len(positions):
+            return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *units)]
+        first, stop = int(positions[0]), int(positions[-1]) + 1
+        stretch = stop - first == len(positions) and bool((np.diff(positions) == 1).all())
+        near = all(isinstance(k, slice) and k.step in (None, 1) for k in units)  # what Zarr takes as it is
         try:
-            return np.asarray(self._array[where])
+            if not stretch:
+                return np.asarray(self._array[positions])[(slice(None), *units)]
+            part = np.asarray(self._array[(slice(first, stop), *(units if near else ()))])
         except (ValueError, OSError) as error:
             raise FormatError(f"{self._path} is damaged ({error}); record the trace anew") from error
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+        return part if near else part[(slice(None), *units)]
 
 
-class Computed:
-    """One signal that was not kept: array-like, computed again where it is indexed, from the states that were kept."""
+class Computed(Values):
+    """A signal that was not kept: computed again from the states that were."""
 
     def __init__(self, source: "Source", signal: Signal, length: int) -> None:
         self._source, self._signal = source, signal
-        self.shape: tuple[int, ...] = (length, signal.size) if signal.size else (length,)
-        self.dtype: np.dtype[Any] = np.dtype(np.int32 if signal.integer else np.float32)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self.shape = (length, signal.size) if signal.size else (length,)
+        self.dtype = np.dtype(np.int32 if signal.integer else np.float32)
 
     def __repr__(self) -> str:
         return f"<Computed {self._signal.name}: {self.shape}, {self.dtype}>"
 
-    def __getitem__(self, where: Any) -> NDArray[Any]:
-        first, *rest = where if isinstance(where, tuple) else (where,)
-        positions = np.arange(len(self))[slice(None) if first is Ellipsis else first]
-        values = self._source.window(self._signal.name, positions.ravel()).reshape(*positions.shape, *self.shape[1:])
-        found: NDArray[Any] = values[(..., *rest)]
-        return found
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[:].astype(dtype, copy=False) if dtype is not None else self[:]
+    def rows(self, positions: NDArray[np.int64], units: tuple[Any, ...] = ()) -> NDArray[Any]:
+        return self._source.window(self._signal.name, positions)[(slice(None), *units)]
 
 
 class Source(Protocol):
@@ -131,6 +154,8 @@ class Trace:
         """Raises `FormatError` for a folder that is no trace, of a later format, or with chunks missing."""
         path = Path(path)
         if not (path / MARKER).is_file():
+            if is_unfinished(path):
+                raise FormatError(f"{path} is not a trace yet: a recording into it was stopped, or goes on; record again to go on")
             raise FormatError(f"{path} is not a trace: it has no {MARKER}; expected the folder that a recording wrote")
         try:
             group = zarr.open_group(path, mode="r", zarr_format=3)
@@ -161,8 +186,13 @@ class Trace:
     def __len__(self) -> int:
         return len(self.corpus)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the model and the text, by which a recording is what it is."""
+        return f"{self.model['fingerprint']}-{self._corpus['fingerprint']}-{self.streams}"
+
     def __repr__(self) -> str:
-        kept = f"{len(self.kept)} signals kept, {len(self.signals) - len(self.kept)} to compute"
+        kept = f"{len(self.kept)} kept, {len(self.signals) - len(self.kept)} to compute"
         return f"<Trace {self.path.name}: {self.model['name']} on {self.corpus!r}, {kept}>"
 
     @property
@@ -184,16 +214,20 @@ class Trace:
     def __iter__(self) -> Iterator[str]:
         return (s.name for s in self.signals)
 
-    def __getitem__(self, name: str) -> Recorded | Computed:
-        """A signal over the whole text, (time, unit) or (time,), read or computed where it is indexed.
+    def __getitem__(self, name: str | Signal) -> Recorded | Computed:
+        """A signal, or the one of that name, over the whole text, (time, unit) or (time,), read or computed where it is indexed.
 
         Raises `UnknownNameError`, and `UsageError` for a signal that was not kept where the model is not at hand.
         """
+        name = name.name if isinstance(name, Signal) else name
         if any(s.name == name for s in self.kept):
             return Recorded(self._array(variable(name)), self.path / variable(name))
         if name not in {s.name for s in self._others} and not name.startswith("top"):
             raise UnknownNameError("signal", name, [s.name for s in (*self.kept, *self._others)])
-        [signal] = self.source.find(name)
+        found = self.source.find(name)
+        if name not in {signal.name for signal in found}:
+            raise UsageError(f"{name} is several signals; expected one of {', '.join(signal.name for signal in found)}")
+        signal = next(signal for signal in found if signal.name == name)
         return Computed(self.source, signal, len(self))
 
     @property
@@ -202,20 +236,30 @@ class Trace:
         if self._source is None:
             place = self._origin
             if place is None or not place.exists():
-                lost = f" ({place} is gone)" if place else ""
-                raise UsageError(
-                    f"{self.path} keeps {', '.join(s.name for s in self.kept)} only; for other signals give the model that "
-                    f"was recorded{lost}: rs.open_trace(path, model=model)"
-                )
+                raise UsageError(self.lost or f"{self.path} has no states; nothing but what it keeps can be had")
             origin = self.model["origin"]
             self.computed_by(plugins("rnnscope.models")[origin["loader"]](place, **origin["options"]))
         assert self._source is not None
         return self._source
 
+    @property
+    def lost(self) -> str:
+        """Why there is nothing beside what is kept, where the model is not at hand; empty where all can be had."""
+        if len(self.signals) == len(self.kept) + len(self._others):
+            return ""
+        gone = f" ({self._origin} is gone)" if self._origin else ""
+        return (
+            f"{self.path} keeps {', '.join(s.name for s in self.kept)} only; for other signals give the model that was "
+            f"recorded{gone}: rs.open_trace(path, model=model), or --run on the command line"
+        )
+
     def computed_by(self, model: Model) -> "Trace":
         """Let a model compute what was not kept. Raises `UsageError` for another than was recorded, or one that has changed."""
         if not hasattr(model, "recomputation"):
-            raise UsageError(f"{model!r:.80} is no recurrent model; expected the one that was recorded, {self.model['name']}")
+            raise UsageError(
+                f"a {type(model).__name__} is no recurrent model; expected the one that was recorded, {self.model['name']} "
+                "(rs.wrap makes one of a module)"
+            )
         if model.fingerprint != self.model["fingerprint"]:
             raise UsageError(
                 f"{self.path} is a recording of {self.model['name']} ({self.model['fingerprint']}); {model.name} is another model "
@@ -229,6 +273,8 @@ class Trace:
         """The states that were kept before some positions (see the array `mark`), each (positions, …)."""
         known = self._whole("mark") if self._states else np.empty(0, np.int64)
         places = np.searchsorted(known, marks)
+        if not np.array_equal(np.append(known, -1)[places], marks):
+            raise UsageError(f"states are kept before the positions in the array 'mark' only, not before all of {marks!r:.80}")
         found = {}
         for name in self._states:
             values = Recorded(self._array(state_variable(name)), self.path / state_variable(name))

@@ -154,6 +154,17 @@ class TraceWriter:
         after = slice(*np.searchsorted(self.marks, [start, start + length], side="right"))
         self._kept[after] = True
 
+    def check(self) -> None:
+        """Raises `FormatError` if a file that an earlier writer made is missing or too short."""
+        for piece in np.flatnonzero(self._filled).tolist():
+            for array in self._arrays.values():
+                array.check(piece, whole=bool(self._filled[piece] == self._full[piece]))
+        for piece in np.unique(np.flatnonzero(self._kept) // _MARK_CHUNK).tolist() if len(self.marks) else []:
+            if not self._states:
+                raise FormatError(f"{self._folder} has lost its states; remove {self._folder.parent}, and record anew")
+            for state in self._states.values():
+                state.check(piece)
+
     def finish(self, attributes: dict[str, Any]) -> None:
         """Seal what is open and describe the trace: `attributes` are the `model` and, where there are any, `streams`
         and the states' `dtypes`. Raises `FormatError` if the model left positions out."""

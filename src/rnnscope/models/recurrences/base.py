@@ -43,8 +43,8 @@ class Recurrence(ABC):
         Every signal goes through `note(kind, value)` where it is computed, and what it returns is used from there on.
         """
 
-    def returned(self, out: Tensor, state: Named) -> Any:
-        """What the submodule's forward returns, from its outputs over time and its last states."""
+    def returned(self, out: Tensor, state: Named, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What the submodule's forward returns, from its outputs over time, its last states, and the arguments of its call."""
         return out
 
 

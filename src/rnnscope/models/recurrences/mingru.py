@@ -3,6 +3,8 @@
 Source: Feng et al., *Were RNNs All We Needed?*, 2024, appendix B.3; as in the package `minGRU-pytorch`.
 """
 
+from typing import Any
+
 from torch import Tensor, where, zeros
 
 from rnnscope.models.cells import Named
@@ -30,3 +32,7 @@ class MinGRU(Recurrence):
         candidate = note("candidate", where(candidate >= 0, candidate + 0.5, candidate.sigmoid()))
         hidden = note("hidden", (1 - z) * state["hidden"] + z * candidate)
         return self.part.to_out(hidden), {"hidden": hidden}
+
+    def returned(self, out: Tensor, state: Named, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        with_state = given[2] if len(given) > 2 else named.get("return_next_prev_hidden", False)
+        return (out, state["hidden"][:, None]) if with_state else out

@@ -52,7 +52,7 @@ class SLSTM(Recurrence):
         hidden = note("hidden", show * cell / normaliser)
         return hidden, {"hidden": hidden, "cell": cell, "normaliser": normaliser, "stabiliser": m}
 
-    def returned(self, out: Tensor, state: Named) -> Any:
+    def returned(self, out: Tensor, state: Named, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         states = torch.stack([state[kind] for kind in ("hidden", "cell", "normaliser", "stabiliser")])
         return self.part._permute_output(out.transpose(0, 1)), states
 
