@@ -17,8 +17,8 @@ from turns import THREADS, Worker, circumstances, in_turns, keep, quiet_core, wa
 
 MODELS = ["lstm-1x128", "lstm-2x256", "lstm-3x512", "gru-2x256"]
 SYMBOLS = 1_000_000
-VALUES = 1e8
-"""That a recording to a folder writes in one round, at the most: 400 MB in float32."""
+VALUES = 2e8
+"""That a recording to a folder writes in one round, at the most: 800 MB in float32."""
 MEMORY_MODEL, MEMORY = "lstm-1x128", [1_000_000, 3_000_000, 10_000_000]
 GOALS = {"lstm-1x128": 23.0, "lstm-2x256": 15.0, "lstm-3x512": 12.0}
 """× the loop over one segment, reached beforehand on another processor."""

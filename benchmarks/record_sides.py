@@ -266,8 +266,7 @@ def trace(spec: Spec) -> Iterator[Side]:
     """A whole recording to a folder each time: verified, every signal of every layer on disk, flushed and described."""
     import rnnscope as rs
 
-    model, corpus = _ours(spec)
-    part = corpus.head(spec.symbols)
+    model, part = _ours(spec, spec.symbols // SEGMENTS)
     names = [s.name for s in model.signals if s.layer is not None]
 
     def update() -> int:
@@ -314,7 +313,8 @@ def lazy(spec: Spec) -> Iterator[Side]:
     yield Side(update)
 
 
-def _ours(spec: Spec) -> tuple[Any, Any]:
+def _ours(spec: Spec, length: int | None = None) -> tuple[Any, Any]:
+    """Our model with those weights, and the text, or the first so many symbols of each segment."""
     import numpy as np
     import torch
 
@@ -328,6 +328,7 @@ def _ours(spec: Spec) -> tuple[Any, Any]:
         for layer, weights in zip(model.stack, layers, strict=True):
             for parameter, value in zip(layer.parameters(), weights, strict=True):
                 parameter.copy_(value)
+    ids = ids[:, :length]
     flat = ids.flatten().numpy()
     return model.to(spec.device), rs.Corpus("text", whole.vocabulary, flat, bounds=np.arange(0, len(flat) + 1, ids.shape[1]))
 
