@@ -203,7 +203,7 @@ class Reading:
     def _save(self, *, safely: bool = True) -> None:
         """Note the place, once all before it is on disk; without `safely` the machine has to stay on until it is."""
         self.place.rounding = dict(self.writer.rounding)
-        if safely:
+        if safely and hasattr(os, "sync"):
             os.sync()
         self._note(self.place)
         self._noted = time.monotonic()
