@@ -363,10 +363,11 @@ class Twice(Theirs):
         (Twice, "rnn of Twice is called 2 times"),
         (Packed, "rnn of Packed gets an input that is a PackedSequence"),
         (lambda: torch.compile(Theirs()), "is compiled"),
+        (lambda: changed(lambda m: setattr(m, "rnn", torch.jit.script(m.rnn))), "rnn of Theirs is compiled"),
         (lambda: "model", "'model' is a str; expected a torch module"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*script_method.* is deprecated:DeprecationWarning")  # torch's, of itself
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning")  # torch's, of itself
 def test_what_cannot_be_wrapped_is_refused_with_its_name(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         rs.wrap(make(), CORPUS.vocabulary)

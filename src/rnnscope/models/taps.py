@@ -4,6 +4,7 @@ A tap exchanges the forward of one part, for as long as a stretch of text is rea
 that the last stretch left and, where signals are wanted, computes by the equations in `cells` instead of torch's kernel.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from rnnscope.signal import Signal
 
 FUTURE = "; sees the symbols to the right"
 _PARTS = "nn.LSTM, nn.GRU, nn.RNN or one of their cells"
+_RECURRENT = re.compile(r"LSTM|GRU|RNN")
 _STACKS: dict[type[nn.RNNBase], Cell] = {nn.LSTM: LSTM(), nn.GRU: GRU(), nn.RNN: RNN()}
 _CELLS: dict[type[nn.RNNCellBase], Cell] = {nn.LSTMCell: LSTM(), nn.GRUCell: GRU(), nn.RNNCell: RNN()}
 
@@ -80,6 +82,10 @@ def taps_in(module: nn.Module, name: str, recurrences: Sequence[type[Recurrence]
             taps.append(StepTap(path or name, kind(part)))
             within += (f"{path}." if path else "",)
             continue
+        compiled, quantised = isinstance(part, torch.jit.ScriptModule), type(part).__module__.startswith("torch.ao.nn.quantized")
+        if (compiled or quantised) and _RECURRENT.search(getattr(part, "original_name", type(part).__name__)):
+            kind = "compiled" if compiled else "quantised"
+            raise UsageError(f"{path} of {name} is {kind}, its gates can't be reached; wrap the module that it was made from")
         if not isinstance(part, nn.RNNBase | nn.RNNCellBase):
             continue
         if type(part).forward not in [kind.forward for kind in (*_STACKS, *_CELLS)]:
@@ -298,6 +304,10 @@ class StepTap(Tap):
             reading.named[f"{self.place}/{kind}"] = torch.stack([noted[kind] for noted in notes])
         out = torch.stack(outs, 1 if self.recurrence.batch_first else 0)
         return self.recurrence.returned(out, state, given, named)
+
+    def alone(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What the part would return for these arguments, stepped from its first state."""
+        return self.read(Reading(0, {}, True, True, None), [], None, *given, **named)
 
     def _begun(self, x: Tensor) -> Named:
         state, kind = self.recurrence.begin(x), type(self.recurrence).__name__
