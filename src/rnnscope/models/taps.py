@@ -96,7 +96,35 @@ def taps_in(module: nn.Module, name: str, recurrences: Sequence[type[Recurrence]
     return taps
 
 
-class StackTap(Tap):
+class StretchTap(Tap):
+    """A part that is called once for the whole stretch, with a tensor (batch, time, inputs) or (time, batch, inputs)."""
+
+    @property
+    @abstractmethod
+    def batch_first(self) -> bool: ...
+
+    @abstractmethod
+    def read(self, reading: Reading, lengths: list[int], theirs: Any, *given: Any, **named: Any) -> Any:
+        """The forward in place of `theirs`, the module's own; how many symbols it got goes into `lengths`."""
+
+    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
+        if len(inputs) != 1:
+            raise UsageError(f"{self.path} of {name} is called {len(inputs)} times for a text; expected once, over all of it")
+        [x] = inputs
+        if not isinstance(x, Tensor) or x.ndim != 3:
+            raise UsageError(f"{self.path} of {name} gets {_shown(x)}; expected a tensor with three axes")
+        return (x.shape[0], x.shape[1]) if self.batch_first else (x.shape[1], x.shape[0])
+
+    @contextmanager
+    def tapped(self, reading: Reading) -> Iterator[None]:
+        lengths: list[int] = []
+        with exchanged(self.module, partial(self.read, reading, lengths)):
+            yield
+        if lengths != [reading.time]:
+            raise UsageError(f"{self.path} read {lengths} symbols in its calls for {reading.time}; expected one call for all")
+
+
+class StackTap(StretchTap):
     """`nn.LSTM`, `nn.GRU` or `nn.RNN`: layers, each of one direction or two, called once for the whole stretch."""
 
     module: nn.RNNBase
@@ -130,8 +158,9 @@ class StackTap(Tap):
             for signal in cells.signals(self.cell, k, self.module.hidden_size)
         ]
 
-    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
-        return _axes_of_stretch(self, inputs, name, self.module.batch_first)
+    @property
+    def batch_first(self) -> bool:
+        return self.module.batch_first
 
     def weights(self, k: int, direction: str) -> Weights:
         ending = f"_l{k}{direction.replace('.', '_')}"
@@ -149,20 +178,13 @@ class StackTap(Tap):
         given = hx if isinstance(hx, tuple) else (hx,)
         return {place: {kind: given[n][k] for n, kind in enumerate(self.cell.states)} for k, place in enumerate(places)}
 
-    @contextmanager
-    def tapped(self, reading: Reading) -> Iterator[None]:
-        lengths: list[int] = []
-        with exchanged(self.module, partial(self.read, reading, lengths)):
-            yield
-        _read_once(self, lengths, reading)
-
     def read(self, reading: Reading, lengths: list[int], theirs: Any, input: Tensor, hx: Any = None) -> Any:
-        lengths.append(input.shape[1 if self.module.batch_first else 0])
+        lengths.append(input.shape[1 if self.batch_first else 0])
         return (self.note if reading.noting else self.carry)(reading, theirs, input, hx)
 
     def carry(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
         """The module's own forward, from the state that the last stretch left."""
-        first = self.start(x.transpose(0, 1) if self.module.batch_first else x, hx, reading.state)
+        first = self.start(x.transpose(0, 1) if self.batch_first else x, hx, reading.state)
         whole = tuple(torch.stack([each[kind] for each in first.values()]) for kind in self.cell.states)
         out, after = theirs(x, whole if len(whole) > 1 else whole[0])
         values = after if isinstance(after, tuple) else (after,)
@@ -172,7 +194,7 @@ class StackTap(Tap):
 
     def note(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
         """The same layer by layer, every signal noted on the way."""
-        x = x.transpose(0, 1) if self.module.batch_first else x
+        x = x.transpose(0, 1) if self.batch_first else x
         first, after = self.start(x, hx, reading.state), []
         for k in range(self.layers):
             sides = []
@@ -188,7 +210,7 @@ class StackTap(Tap):
                 sides.append(turn(found["hidden"]))
             x = torch.cat(sides, -1)
         ends = tuple(torch.stack([each[kind] for each in after]) for kind in self.cell.states)
-        return x.transpose(0, 1) if self.module.batch_first else x, ends if len(ends) > 1 else ends[0]
+        return x.transpose(0, 1) if self.batch_first else x, ends if len(ends) > 1 else ends[0]
 
 
 class CellTap(Tap):
@@ -251,7 +273,7 @@ class CellTap(Tap):
         return ends if len(ends) > 1 else ends[0]
 
 
-class StepTap(Tap):
+class StepTap(StretchTap):
     """Another recurrence, called once for the whole stretch and stepped through by its `Recurrence`."""
 
     def __init__(self, path: str, recurrence: Recurrence) -> None:
@@ -274,20 +296,14 @@ class StepTap(Tap):
     def place(self) -> str:
         return f"{self.numbered}{self.first}"
 
-    def axes(self, inputs: list[Any], name: str) -> tuple[int, int]:
-        return _axes_of_stretch(self, inputs, name, self.recurrence.batch_first)
-
-    @contextmanager
-    def tapped(self, reading: Reading) -> Iterator[None]:
-        lengths: list[int] = []
-        with exchanged(self.module, partial(self.read, reading, lengths)):
-            yield
-        _read_once(self, lengths, reading)
+    @property
+    def batch_first(self) -> bool:
+        return self.recurrence.batch_first
 
     def read(self, reading: Reading, lengths: list[int], theirs: Any, *given: Any, **named: Any) -> Any:
         """What the module passes beside the input, its own caches among it, is not for a stretch whose state is carried here."""
         x = next(iter((*given, *named.values())))
-        x = x.transpose(0, 1) if self.recurrence.batch_first else x
+        x = x.transpose(0, 1) if self.batch_first else x
         lengths.append(len(x))
         edit, notes, outs = at_place(reading.edit, self.place), [], []
         carried = {name.rpartition("/")[2]: value for name, value in reading.state.items() if name.startswith(f"{self.place}/")}
@@ -302,7 +318,7 @@ class StepTap(Tap):
         reading.last.update({f"{self.place}/{kind}": value for kind, value in state.items()})
         for kind in notes[0]:
             reading.named[f"{self.place}/{kind}"] = torch.stack([noted[kind] for noted in notes])
-        out = torch.stack(outs, 1 if self.recurrence.batch_first else 0)
+        out = torch.stack(outs, 1 if self.batch_first else 0)
         return self.recurrence.returned(out, state, given, named)
 
     def alone(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -334,21 +350,6 @@ class StepTap(Tap):
 def _note(noted: Named, edit: Callable[[str, Tensor], Tensor], kind: str, value: Tensor) -> Tensor:
     noted[kind] = edit(kind, value)
     return noted[kind]
-
-
-def _axes_of_stretch(tap: Tap, inputs: list[Any], name: str, batch_first: bool) -> tuple[int, int]:
-    """Of a part that is called once for a stretch."""
-    if len(inputs) != 1:
-        raise UsageError(f"{tap.path} of {name} is called {len(inputs)} times for a text; expected once, over all of it")
-    [x] = inputs
-    if not isinstance(x, Tensor) or x.ndim != 3:
-        raise UsageError(f"{tap.path} of {name} gets {_shown(x)}; expected a tensor with three axes")
-    return (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
-
-
-def _read_once(tap: Tap, lengths: list[int], reading: Reading) -> None:
-    if lengths != [reading.time]:
-        raise UsageError(f"{tap.path} read {lengths} symbols in its calls for {reading.time}; expected one call for all")
 
 
 def _rectified(module: nn.Module) -> bool:
