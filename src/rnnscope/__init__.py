@@ -11,11 +11,12 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Architecture": "rnnscope.models",
-    "Block": "rnnscope.models",
+    "Block": "rnnscope.protocol",
     "ContiguousSplit": "rnnscope.corpora",
     "Corpus": "rnnscope.corpora",
     "Hypothesis": "rnnscope.analysis",
-    "LanguageModel": "rnnscope.models",
+    "LanguageModel": "rnnscope.protocol",
+    "NGramLM": "rnnscope.ngrams",
     "Recipe": "rnnscope.training",
     "Recurrence": "rnnscope.models.recurrences",
     "Recurrent": "rnnscope.models",
@@ -65,9 +66,7 @@ if TYPE_CHECKING:
     from rnnscope.corpora.named import corpus as corpus
     from rnnscope.exceptions import RnnscopeError as RnnscopeError
     from rnnscope.models import Architecture as Architecture
-    from rnnscope.models import Block as Block
     from rnnscope.models import Evaluation as Evaluation
-    from rnnscope.models import LanguageModel as LanguageModel
     from rnnscope.models import Recurrent as Recurrent
     from rnnscope.models import RecurrentLM as RecurrentLM
     from rnnscope.models import evaluate as evaluate
@@ -76,6 +75,9 @@ if TYPE_CHECKING:
     from rnnscope.models.recurrences import Recurrence as Recurrence
     from rnnscope.models.sampling import sample as sample
     from rnnscope.models.wrapped import wrap as wrap
+    from rnnscope.ngrams import NGramLM as NGramLM
+    from rnnscope.protocol import Block as Block
+    from rnnscope.protocol import LanguageModel as LanguageModel
     from rnnscope.recording import record as record
     from rnnscope.signal import Signal as Signal
     from rnnscope.studies.study import Study as Study

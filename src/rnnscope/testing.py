@@ -13,9 +13,10 @@ from torch import Tensor
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import VerificationError, expect
-from rnnscope.models import LanguageModel, Recurrent
-from rnnscope.models.sampling import sample
+from rnnscope.models import Recurrent
+from rnnscope.models.sampling import Writer, sample
 from rnnscope.models.threads import computing
+from rnnscope.protocol import LanguageModel
 
 _LENGTHS = (300, 1, 40)  # of the segments: longer than what is computed at once, as short as can be, in between
 _ENOUGH = 1e-4
@@ -54,6 +55,8 @@ class _Check:
         self.segments(values)
         if isinstance(self.model, Recurrent):
             self.recurrent(self.model)
+        if isinstance(self.model, Writer) and getattr(self.model, "causal", True):
+            self.writing(self.model, values)
 
     def fail(self, what: str) -> None:
         raise VerificationError(f"{self.model.name} is no language model as it should be: {what}")
@@ -151,10 +154,17 @@ class _Check:
                     self._close(found.cpu().numpy(), value.cpu().numpy(), f"{name} when its state is carried over {cut} symbols")
                 for name, value in last.items():
                     self._close(end[name].cpu().numpy(), value.cpu().numpy(), f"the state {name} in one stretch and in two")
-            if len(sample(model, length=5)) != 5:
-                self.fail("it was asked to write 5 symbols and wrote another number")
             self.interventions(model)
         model.verify(self.corpus)
+
+    def writing(self, model: Writer, values: dict[str, NDArray[Any]]) -> None:
+        """What it says of a text that it is told piece by piece is what it says of one that it reads."""
+        ids, tell = self.corpus.ids[:20].astype(np.int64), model.listen()
+        for start, stop in ((0, 1), (1, 12), (12, 13), (13, 20)):
+            if stop <= int(self.corpus.bounds[1]):
+                self._close(tell(ids[start:stop]), values["log_probs"][stop - 1], f"log_probs after {stop} symbols, told and read,")
+        if len(sample(model, length=5)) != 5:
+            self.fail("it was asked to write 5 symbols and wrote another number")
 
     def interventions(self, model: Recurrent) -> None:
         """A state that is set is the state that is carried on."""

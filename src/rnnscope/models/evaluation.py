@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, expect
-from rnnscope.models.protocol import LanguageModel
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
+from rnnscope.protocol import LanguageModel
 
 RESAMPLES = 100
 

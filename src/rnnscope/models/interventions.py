@@ -19,8 +19,9 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
-from rnnscope.models.recurrent import Edit, Recurrent, State, is_prediction
+from rnnscope.models.recurrent import Edit, Recurrent, State
 from rnnscope.models.threads import computing
+from rnnscope.predictions import is_prediction
 from rnnscope.signal import Signal, select
 
 KEPT = 65_536

@@ -10,7 +10,8 @@ from rnnscope.files import fingerprint
 from rnnscope.models import cells, fused, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
-from rnnscope.models.recurrent import Edit, Recurrent, State, at_place, predictions
+from rnnscope.models.recurrent import Edit, Recurrent, State, at_place
+from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
 
 

@@ -3,7 +3,6 @@
 Whoever has one writes `begin` and `advance`; reading a text, its probabilities, and interventions follow from them.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,8 +17,9 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
 from rnnscope.models.cells import EditOfStep, Named
 from rnnscope.models.passages import MARK, Passage, Plan
-from rnnscope.models.protocol import Block
-from rnnscope.signal import Signal, select
+from rnnscope.predictions import TOP, find, is_prediction
+from rnnscope.protocol import Block, Listener
+from rnnscope.signal import Signal
 
 State = Named
 """What is carried along: a tensor of shape (batch, …) for each name. A state that is a signal has the signal's name."""
@@ -104,12 +104,8 @@ class Recurrent(ABC):
                         yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
 
     def find(self, patterns: str | Iterable[str]) -> list[Signal]:
-        """The signals that match; see `signal.select`. Beside those in `signals` there is `top5`: the five likeliest next
-        symbols, as `top5/ids` and `top5/log_probs`, with any number up to the size of the vocabulary."""
-        patterns = [patterns] if isinstance(patterns, str) else list(patterns)
-        likeliest = [signal for pattern in patterns for signal in top(pattern, len(self.vocabulary))]
-        named = [pattern for pattern in patterns if not top(pattern, len(self.vocabulary))]
-        return [*(select(self.signals, named) if named else []), *dict.fromkeys(likeliest)]
+        """The signals that match; see `predictions.find`."""
+        return find(self.signals, patterns, len(self.vocabulary))
 
     def accept(self, corpus: Corpus) -> None:
         """Raises `UsageError` for a corpus with another vocabulary."""
@@ -161,6 +157,22 @@ class Recurrent(ABC):
         wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
         return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
 
+    def listen(self) -> Listener:
+        """Begin a text that it will be told piece by piece. Raises `UsageError` for a model that reads from both sides."""
+        if not self.causal:
+            raise UsageError(f"{self.name} reads from both sides; it can't write a text, whose other side isn't there yet")
+        state, done = self.begin(1), 0
+
+        @torch.no_grad()
+        def tell(ids: NDArray[np.int64]) -> NDArray[np.float64]:
+            nonlocal state, done
+            edit = self.edits(None, np.arange(done, done + len(ids))[:, None])
+            named, state = self.advance(torch.from_numpy(ids)[:, None].to(self.device), state, inside=False, edit=edit)
+            done += len(ids)
+            return log_softmax(named["logits"][-1, 0].double(), -1).cpu().numpy()
+
+        return tell
+
     def verify(self, text: str | bytes | Corpus, *, tolerance: float | None = None) -> dict[str, float]:
         """Replay a text step by step through the readable equations; the largest difference for each signal.
 
@@ -197,38 +209,6 @@ def at_place(edit: Edit | None, place: str, back_from: int | None = None) -> Edi
     return lambda t, kind, value: edit(t if back_from is None else back_from - t, f"{place}/{kind}", value)
 
 
-def predictions(symbols: int) -> list[Signal]:
-    """The signals that every recurrent model ends with."""
-    return [
-        Signal("log_prob", 0, "log p(the symbol that really came next), nats; NaN where nobody knows it", None, 0.0),
-        Signal("entropy", 0, "−Σ p log p over the next symbol, nats", 0.0, None),
-        Signal("log_probs", symbols, "log softmax(W_y h + b_y), nats", None, 0.0),
-    ]
-
-
-_TOP = re.compile(r"top([1-9]\d*)(?:/(ids|log_probs|\*))?")
-
-
-def top(pattern: str, symbols: int) -> list[Signal]:
-    """The signals that `top5`, `top5/ids` or `top5/log_probs` stands for, likeliest first; none for another pattern."""
-    match = _TOP.fullmatch(pattern)
-    if not match:
-        return []
-    n = int(match[1])
-    if n > symbols:
-        raise UsageError(f"{pattern} asks for the {n} likeliest of {symbols} symbols; expected at most {symbols}")
-    both = [
-        Signal(f"top{n}/ids", n, f"the {n} likeliest next symbols, likeliest first", 0.0, symbols - 1.0, integer=True),
-        Signal(f"top{n}/log_probs", n, "their log p, nats", None, 0.0),
-    ]
-    return both if match[2] in (None, "*") else [signal for signal in both if signal.kind == match[2]]
-
-
-def is_prediction(name: str) -> bool:
-    """Whether a signal follows from the logits, so that no gate need be computed for it."""
-    return name in ("log_prob", "entropy", "log_probs") or bool(_TOP.fullmatch(name))
-
-
 def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> Named:
     found = {name: named[name] for name in names if name in named}
     if len(found) < len(names):
@@ -242,7 +222,7 @@ def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> N
             target = torch.from_numpy(wanted).to(log_probs.device)
             chosen = log_probs.gather(-1, target.clamp(min=0)[..., None])[..., 0]
             found["log_prob"] = chosen.masked_fill(target < 0, float("nan"))
-        for n in {int(match[1]) for match in map(_TOP.fullmatch, names) if match}:
+        for n in {int(match[1]) for match in map(TOP.fullmatch, names) if match}:
             values, ids = log_probs.topk(n, -1)
             found |= {name: each for name, each in ((f"top{n}/ids", ids.int()), (f"top{n}/log_probs", values)) if name in names}
     return found

@@ -19,7 +19,8 @@ from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
 from rnnscope.models.recurrences.base import Recurrence, matches
-from rnnscope.models.recurrent import Edit, State, at_place, is_prediction
+from rnnscope.models.recurrent import Edit, State, at_place
+from rnnscope.predictions import is_prediction
 from rnnscope.registry import plugins
 from rnnscope.signal import Signal
 

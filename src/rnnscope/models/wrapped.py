@@ -21,8 +21,9 @@ from rnnscope.exceptions import UsageError, VerificationError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
 from rnnscope.models.recurrences.base import Recurrence
-from rnnscope.models.recurrent import TOLERANCES, Edit, Recurrent, State, as_array, difference, predictions
+from rnnscope.models.recurrent import TOLERANCES, Edit, Recurrent, State, as_array, difference
 from rnnscope.models.taps import FUTURE, Reading, StepTap, Tap, exchanged, taps_in
+from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
 
 Call = Callable[[nn.Module, Tensor], Any]

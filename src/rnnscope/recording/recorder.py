@@ -10,9 +10,11 @@ from typing import Any
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import FormatError, OccupiedError, UnknownNameError, UsageError, expect
 from rnnscope.files import claim, finish, locked, read_json, unfinished
-from rnnscope.models import LanguageModel, Recurrent
+from rnnscope.models import Recurrent
 from rnnscope.models.threads import computing
+from rnnscope.predictions import find
 from rnnscope.progress import Progress, silent
+from rnnscope.protocol import LanguageModel
 from rnnscope.recording.reading import Place, Reading, noted
 from rnnscope.signal import Signal, select
 from rnnscope.traces import Trace, TraceWriter
@@ -54,7 +56,7 @@ def record(
     expect(model, LanguageModel, "a language model; rs.load(path) loads a run's")
     expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     _check(model, streams, tolerance)
-    chosen = model.find(signals) if isinstance(model, Recurrent) else select(list(model.signals), signals)
+    chosen = find(model.signals, signals, len(model.vocabulary))
     if not chosen:
         raise UsageError("no signal is named; expected at least one, such as 'log_prob' or 'layer*/cell'")
     halved = _halved(model, chosen, half)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
@@ -49,4 +50,12 @@ class LanguageModel(Protocol):
         Blocks hold at most `block` symbols; within a segment they come in order, segments may be interleaved.
         The size of the blocks never changes a value.
         """
+        ...
+
+
+class Listener(Protocol):
+    """A text that a model is told piece by piece."""
+
+    def __call__(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Read some more symbols, (time,), at least one; the log-probability of each symbol to come next, (symbols,), nats."""
         ...

@@ -1,0 +1,54 @@
+"""`rnnscope ngram`."""
+
+from pathlib import Path
+
+import click
+
+from rnnscope.cli.show import print_table, table_options
+from rnnscope.cli.texts import text_options
+
+
+def _orders(context: click.Context, option: click.Parameter, value: str) -> list[int]:
+    """Numbers and ranges, 1-9,20, as a list."""
+    found: list[int] = []
+    for part in value.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise click.BadParameter(f"{part.strip()!r} is no number and no range; expected numbers of symbols, such as 1-9,20.")
+        if int(last or first) > 1000:
+            raise click.BadParameter(f"{part.strip()} is more than the longest context, 1000 symbols.")
+        found += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(found))
+
+
+@click.command()
+@click.argument("text")
+@click.option(
+    "--orders", callback=_orders, default="1-9,20", show_default=True,
+    help="Symbols of context, as the paper counts: 20 makes 21-grams.",
+)  # fmt: skip
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
+    help="The part of the text that is predicted.",
+)  # fmt: skip
+@click.option("--index", type=click.Path(path_type=Path), help="A folder for the counts: read from there, or kept there.")
+@text_options
+@table_options
+def ngram(
+    text: str, orders: list[int], split: str, index: Path | None, symbols: str | None, language: str | None, form: str | None
+) -> None:
+    """How well tables of the last n symbols predict a text: nats and bits per symbol for every n.
+
+    TEXT is a file, '-' for standard input, or the name of a known corpus. Its training part is counted once, for all orders
+    together; every order is interpolated modified Kneser-Ney.
+
+    \b
+    Example:
+      rnnscope ngram warpeace --orders 1-9,20
+    """
+    from rnnscope.corpora import find
+    from rnnscope.ngrams.ladder import counted, ladder
+
+    corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
+    model = counted(corpus.split("train"), max(orders), index)
+    print_table(ladder(model, corpus.split(split), orders), form, digits=4)

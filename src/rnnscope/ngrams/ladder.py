@@ -1,0 +1,40 @@
+"""The ladder: how well n symbols of context predict a text, for one n after the other."""
+
+from collections.abc import Sequence
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnscope.corpora import Corpus
+from rnnscope.exceptions import CorpusError, OccupiedError
+from rnnscope.ngrams.model import NGramLM
+
+
+def ladder(model: NGramLM, corpus: Corpus, contexts: Sequence[int]) -> pd.DataFrame:
+    """Mean cross-entropy of a text by models of several contexts: `context nats bits`, a row for each, in the order asked for."""
+    log_prob = model.log_prob(corpus, contexts)
+    known = ~np.isnan(log_prob[0])
+    if not known.any():
+        raise CorpusError(f"{corpus!r} has nothing to predict: no symbol in it has a successor; give at least 2 symbols")
+    nats = -log_prob[:, known].mean(1, dtype=np.float64)
+    return pd.DataFrame({"context": list(contexts), "nats": nats, "bits": nats / log(2)})
+
+
+def counted(corpus: Corpus, context: int, index: Path | None = None) -> NGramLM:
+    """`NGramLM.fit`, or the counts that an index holds already; what was counted is kept there.
+
+    Raises `OccupiedError` for an index of another text, or of shorter contexts.
+    """
+    if index is None or not index.exists():
+        model = NGramLM.fit(corpus, context)
+        if index is not None:
+            model.save(index)
+        return model
+    model = NGramLM.open(index)
+    if model.vocabulary != corpus.vocabulary or not np.array_equal(model.tree.ids, corpus.ids):
+        raise OccupiedError(f"{index} holds the counts of another text than {corpus!r}; choose another folder")
+    if model.context < context:
+        raise OccupiedError(f"{index} holds contexts of {model.context} symbols, not of {context}; choose another folder")
+    return model

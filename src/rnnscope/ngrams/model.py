@@ -1,0 +1,230 @@
+"""`NGramLM`: n-grams of every order as a language model."""
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnscope.corpora import Corpus, Vocabulary
+from rnnscope.exceptions import UsageError, expect
+from rnnscope.files import fingerprint
+from rnnscope.ngrams.growth import grow
+from rnnscope.ngrams.index import read_index, write_index
+from rnnscope.ngrams.kneser_ney import Floats, KneserNey
+from rnnscope.ngrams.tree import ContextTree, Ints
+from rnnscope.predictions import find, from_log_probs, predictions
+from rnnscope.protocol import Block, Listener
+from rnnscope.signal import Signal
+
+LONGEST = 1000
+"""Symbols of the longest context."""
+_PLACES = 2**16  # that are looked up in the tree together
+_NEIGHBOURS = 2**17  # probabilities that are worked out together: they stay in the cache
+_ROOM = 2**24  # probabilities that are kept at once
+
+Contexts = Sequence[int]
+
+
+class NGramLM:
+    """Interpolated modified Kneser-Ney over contexts of `context` symbols: an (n + 1)-gram model for a context of n.
+
+    It holds the counts of all shorter contexts, too: `shorter(n)` is the model of contexts of n symbols, and `log_prob` gives
+    several at once. See `kneser_ney` for what is computed.
+
+    >>> model = NGramLM.fit(Corpus.from_text("abracadabra abracadabra"), context=3)
+    >>> model, model.match_length(Corpus.from_text("cabra", vocabulary=model.vocabulary)).tolist()
+    (<NGramLM 3-gram of 23 symbols>, [1, 2, 2, 3, 3])
+    """
+
+    def __init__(self, tree: ContextTree, vocabulary: Vocabulary, *, context: int | None = None, name: str | None = None) -> None:
+        self.tree = tree
+        self.vocabulary = vocabulary
+        self.context = tree.depth if context is None else context
+        self.name = name or f"{self.context}-gram"
+        self.origin: dict[str, Any] | None = None
+        """Where it can be loaded from again, as in `Recurrent.origin`."""
+        self._smoothing = KneserNey(tree)
+
+    @classmethod
+    def fit(cls, corpus: Corpus, context: int = 20) -> "NGramLM":
+        """Count a corpus: give it the part to learn from, `corpus.split("train")`. Its segments are joined as they lie.
+
+        `context` is the largest number of symbols that a prediction depends on, as in the paper's Table 2, where a 20-gram has
+        contexts of 20 symbols. Takes time as n log n in the length of the text, and memory for some 100 bytes a symbol.
+        """
+        expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
+        _check_context(context, LONGEST)
+        return cls(grow(np.ascontiguousarray(corpus.ids), len(corpus.vocabulary), context), corpus.vocabulary)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} of {len(self.tree.ids):,} symbols>"
+
+    def shorter(self, context: int) -> "NGramLM":
+        """The model of contexts of `context` symbols, from the same counts."""
+        _check_context(context, self.tree.depth)
+        other = copy(self)
+        other.context, other.name = context, f"{context}-gram"
+        other.__dict__.pop("fingerprint", None)
+        if self.origin is not None:
+            other.origin = {**self.origin, "options": {"context": context}}
+        return other
+
+    @property
+    def signals(self) -> list[Signal]:
+        length = Signal(
+            "match_length", 0, "symbols of the longest context that the training text holds", 0.0, self.context, integer=True
+        )
+        return [length, *predictions(len(self.vocabulary), f"log p after {self.context} symbols, interpolated Kneser-Ney, nats")]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the text that was counted, and how far back."""
+        ids = np.ascontiguousarray(self.tree.ids)
+        return fingerprint("n-gram", self.vocabulary.fingerprint, self.context, str(ids.dtype), ids.data.cast("B"))
+
+    def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = 256) -> Iterator[Block]:
+        """See `LanguageModel.read`. A segment begins without any context."""
+        if block < 1:
+            raise UsageError(f"a block holds at least 1 symbol, not {block}")
+        self.accept(corpus)
+        names = [s.name for s in find(self.signals, signals, len(self.vocabulary))]
+        whole = any(name not in ("match_length", "log_prob") for name in names)
+        for places in self._stretches(corpus, whole=whole):
+            arrays = self._arrays(corpus, places, names, whole=whole)
+            first, stop = int(places[0]), int(places[-1]) + 1
+            cuts = corpus.bounds[(corpus.bounds > first) & (corpus.bounds < stop)].tolist()
+            for start, end in zip([first, *cuts], [*cuts, stop], strict=True):
+                for at in range(start, end, block):
+                    piece = slice(at - first, min(at + block, end) - first)
+                    yield Block(at, {name: value[piece] for name, value in arrays.items()})
+
+    def _arrays(self, corpus: Corpus, places: Ints, names: Sequence[str], *, whole: bool) -> dict[str, NDArray[Any]]:
+        following = corpus.next_ids(places)
+        order, loci, reached = self._look_up(corpus, places, self.context)
+        back = np.argsort(order)
+        found: dict[str, NDArray[Any]] = {"match_length": reached[back].astype(np.int32)}
+        if whole:
+            log_probs = np.empty((len(places), len(self.vocabulary)), np.float32)
+            for part in self._neighbours(len(places)):
+                log_probs[order[part]] = _log(self._smoothing.distributions(loci[:, part], reached[part], [self.context])[0])
+            found |= from_log_probs(log_probs, names, following)
+        elif "log_prob" in names:
+            p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], [self.context])[0][back]
+            found["log_prob"] = np.where(following < 0, np.nan, _log(p)).astype(np.float32)
+        return {name: found[name] for name in names}
+
+    def log_prob(self, corpus: Corpus, contexts: Contexts) -> NDArray[np.float32]:
+        """log p of the symbol that really came next by models of several contexts: (contexts, symbols of the corpus), nats.
+
+        NaN where nobody knows what came next. All of them take little more time than the longest alone.
+        """
+        chosen = self._rising(contexts)
+        self.accept(corpus)
+        found = np.empty((len(chosen), len(corpus)), np.float32)
+        for places in self._stretches(corpus, whole=False):
+            following = corpus.next_ids(places)
+            order, loci, reached = self._look_up(corpus, places, chosen[-1])
+            p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], chosen)
+            found[:, places[order]] = np.where(following[order] < 0, np.nan, _log(p))
+        return found[[chosen.index(n) for n in contexts]]
+
+    def log_probs(self, corpus: Corpus, contexts: Contexts) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """log p of every symbol by models of several contexts, a stretch at a time, in order.
+
+        Yields the position of its first symbol and an array (contexts, symbols of the stretch, symbols of the vocabulary), nats.
+        """
+        chosen = self._rising(contexts)
+        self.accept(corpus)
+        for places in self._stretches(corpus, whole=True, models=len(chosen)):
+            order, loci, reached = self._look_up(corpus, places, chosen[-1])
+            found = np.empty((len(chosen), len(places), len(self.vocabulary)), np.float32)
+            for part in self._neighbours(len(places)):
+                found[:, order[part]] = _log(self._smoothing.distributions(loci[:, part], reached[part], chosen))
+            yield int(places[0]), found[[chosen.index(n) for n in contexts]]
+
+    def match_length(self, corpus: Corpus) -> NDArray[np.int32]:
+        """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
+        return np.concatenate([block.arrays["match_length"] for block in self.read(corpus, ["match_length"], block=_PLACES)])
+
+    def after(self, text: str | bytes | Ints, context: int | None = None) -> NDArray[np.float64]:
+        """log p of every symbol after a text, (symbols,), nats; by at most `context` symbols of it. For a page that asks live."""
+        context = self.context if context is None else context
+        _check_context(context, self.tree.depth)
+        ids = self.vocabulary.encode(text) if isinstance(text, str | bytes) else np.asarray(text)
+        ids = ids[len(ids) - min(context, len(ids)) :]
+        loci, reached = self.tree.walk(ids, np.array([len(ids) - 1]), np.array([len(ids)]), context)
+        return _log(self._smoothing.distributions(loci, reached, [context])[0, 0])
+
+    def listen(self) -> Listener:
+        """Begin a text that it will be told piece by piece."""
+        heard = np.empty(0, np.int64)
+
+        def tell(ids: NDArray[np.int64]) -> NDArray[np.float64]:
+            nonlocal heard
+            heard = np.concatenate([heard, ids])
+            heard = heard[len(heard) - min(self.context, len(heard)) :]
+            return self.after(heard)
+
+        return tell
+
+    def accept(self, corpus: Corpus) -> None:
+        """Raises `UsageError` for a corpus with another vocabulary."""
+        if corpus.vocabulary != self.vocabulary:
+            raise UsageError(
+                f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
+                "Corpus.from_text(…, vocabulary=model.vocabulary)"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write the counts to a folder, which `open` maps into memory. Raises `OccupiedError` if something else is there."""
+        write_index(Path(path), self.tree, self.vocabulary)
+        self.origin = {"loader": "ngram", "path": str(Path(path).absolute()), "options": {"context": self.context}}
+
+    @classmethod
+    def open(cls, path: str | Path, context: int | None = None) -> "NGramLM":
+        """The counts that `save` wrote, read from the disk as they are needed. Raises `FormatError` for another folder."""
+        tree, vocabulary = read_index(Path(path))
+        model = cls(tree, vocabulary)
+        model.origin = {"loader": "ngram", "path": str(Path(path).absolute()), "options": {"context": model.context}}
+        return model if context is None else model.shorter(context)
+
+    def _stretches(self, corpus: Corpus, *, whole: bool, models: int = 1) -> Iterator[Ints]:
+        size = _PLACES if not whole else max(1, min(_PLACES, _ROOM // (len(self.vocabulary) * models)))
+        for start in range(0, len(corpus), size):
+            yield np.arange(start, min(start + size, len(corpus)))
+
+    def _neighbours(self, places: int) -> Iterator[slice]:
+        size = max(16, _NEIGHBOURS // len(self.vocabulary))
+        return (slice(start, start + size) for start in range(0, places, size))
+
+    def _look_up(self, corpus: Corpus, places: Ints, deepest: int) -> tuple[Ints, NDArray[Any], Ints]:
+        """Walk down the tree at some places: an order in which contexts are neighbours, and loci and lengths in that order."""
+        bits = int(len(self.vocabulary) - 1).bit_length() or 1
+        nearby = np.zeros(len(places), np.int64)
+        for back in range(63 // bits):
+            nearby = (nearby << bits) | corpus.ids[np.maximum(places - back, 0)]
+        order = np.argsort(nearby)
+        at = places[order]
+        heard = at + 1 - corpus.bounds[np.searchsorted(corpus.bounds, at, side="right") - 1]
+        return order, *self.tree.walk(corpus.ids, at, heard, deepest)
+
+    def _rising(self, contexts: Contexts) -> list[int]:
+        for each in contexts:
+            _check_context(each, self.tree.depth)
+        if not len(contexts):
+            raise UsageError("no context is named; expected at least one length, such as 5")
+        return sorted(set(contexts))
+
+
+def _check_context(context: Any, longest: int) -> None:
+    if isinstance(context, bool) or not isinstance(context, int | np.integer) or not 0 <= context <= longest:
+        raise UsageError(f"a context is a whole number of symbols from 0 to {longest:,}, not {context!r}")
+
+
+def _log(p: Floats) -> Floats:
+    with np.errstate(divide="ignore"):  # a discount of 0, which tiny texts can have, leaves nothing for what wasn't seen
+        return np.asarray(np.log(p))
