@@ -31,16 +31,24 @@ def _orders(context: click.Context, option: click.Parameter, value: str) -> list
     "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
     help="The part of the text that is predicted.",
 )  # fmt: skip
+@click.option("--apart", is_flag=True, help="Begin each segment of the part without context, as a network reads it.")
 @click.option("--index", type=click.Path(path_type=Path), help="A folder for the counts: read from there, or kept there.")
 @text_options
 @table_options
 def ngram(
-    text: str, orders: list[int], split: str, index: Path | None, symbols: str | None, language: str | None, form: str | None
+    text: str,
+    orders: list[int],
+    split: str,
+    apart: bool,
+    index: Path | None,
+    symbols: str | None,
+    language: str | None,
+    form: str | None,
 ) -> None:
     """How well tables of the last n symbols predict a text: nats and bits per symbol for every n.
 
     TEXT is a file, '-' for standard input, or the name of a known corpus. Its training part is counted once, for all orders
-    together; every order is interpolated modified Kneser-Ney.
+    together; every order is interpolated modified Kneser-Ney. A part of several segments is read as one text, or --apart.
 
     \b
     Example:
@@ -51,4 +59,4 @@ def ngram(
 
     corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
     model = counted(corpus.split("train"), max(orders), index)
-    print_table(ladder(model, corpus.split(split), orders), form, digits=4)
+    print_table(ladder(model, corpus.split(split), orders, apart=apart), form, digits=4)

@@ -14,7 +14,7 @@ So p' is the same for all n, and one walk down the tree gives every n at once.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,19 +93,18 @@ class KneserNey:
                     found[depth] = longer
         return np.stack([found[n] for n in contexts])
 
-    def distributions(self, loci: Ints, reached: Ints, contexts: Sequence[int]) -> Floats:
-        """p of every symbol, (contexts, places, symbols), as `probabilities` gives it for one.
+    def distributions(self, loci: Ints, reached: Ints, contexts: Sequence[int], out: NDArray[Any], rows: Ints) -> None:
+        """log p of every symbol, as `probabilities` gives p of one, into `out[:, rows]`: `out` has (contexts, …, symbols).
 
-        Places that have a context in common share its row until they part: best called with few hundred places whose
+        Places that have a context in common share its row until they part: best called with some hundred places whose
         contexts are neighbours.
         """
-        places, symbols = len(reached), self.tree.symbols
-        found = np.empty((len(contexts), places, symbols))
-        ended = np.empty((places, symbols))  # of places whose context the text doesn't hold any longer
+        symbols = self.tree.symbols
+        ended = np.empty((len(reached), symbols), out.dtype)  # of places whose context the text doesn't hold any longer
         shorter = np.full((1, symbols), 1 / symbols)
-        row = np.zeros(places, np.int64)  # of each place in `shorter`
+        row = np.zeros(len(reached), np.int64)  # of each place in `shorter`
         for depth in range(contexts[-1] + 1):
-            here = np.flatnonzero(reached >= depth)
+            here, over = np.flatnonzero(reached >= depth), reached < depth
             distinct, first, which = np.unique(loci[depth, here], return_index=True, return_inverse=True)
             before = row[here[first]]
             for continuation in _kinds(depth, contexts):
@@ -113,14 +112,19 @@ class KneserNey:
                 longer = share.rest[:, None] * shorter[before]
                 longer[share.owners, share.symbols] += share.weights
                 if continuation:
-                    over = reached[here] == depth
-                    ended[here[over]] = longer[which[over]]
+                    ends = reached[here] == depth
+                    ended[here[ends]] = logarithm(longer[which[ends]])
                     shorter, row[here] = longer, which
                 else:
-                    at = contexts.index(depth)
-                    found[at, here] = longer[which]
-                    found[at, reached < depth] = ended[reached < depth]
-        return found
+                    at = out[contexts.index(depth)]
+                    at[rows[here]] = logarithm(longer).astype(out.dtype, copy=False)[which]
+                    at[rows[over]] = ended[over]
+
+
+def logarithm(p: Floats) -> Floats:
+    """log p; a discount of 0, which tiny texts can have, leaves nothing for what wasn't seen, whose log p is −∞."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(p))
 
 
 def _kinds(depth: int, contexts: Sequence[int]) -> Iterator[bool]:

@@ -14,7 +14,7 @@ from rnnscope.exceptions import UsageError, expect
 from rnnscope.files import fingerprint
 from rnnscope.ngrams.growth import grow
 from rnnscope.ngrams.index import read_index, write_index
-from rnnscope.ngrams.kneser_ney import Floats, KneserNey
+from rnnscope.ngrams.kneser_ney import KneserNey, logarithm
 from rnnscope.ngrams.tree import ContextTree, Ints
 from rnnscope.predictions import find, from_log_probs, predictions
 from rnnscope.protocol import Block, Listener
@@ -23,8 +23,8 @@ from rnnscope.signal import Signal
 LONGEST = 1000
 """Symbols of the longest context."""
 _PLACES = 2**16  # that are looked up in the tree together
-_NEIGHBOURS = 2**17  # probabilities that are worked out together: they stay in the cache
-_ROOM = 2**24  # probabilities that are kept at once
+_NEIGHBOURS = 2**18  # probabilities that are worked out together: they stay in the cache
+_ROOM = 2**22  # probabilities that are given at once
 
 Contexts = Sequence[int]
 
@@ -110,11 +110,11 @@ class NGramLM:
         if whole:
             log_probs = np.empty((len(places), len(self.vocabulary)), np.float32)
             for part in self._neighbours(len(places)):
-                log_probs[order[part]] = _log(self._smoothing.distributions(loci[:, part], reached[part], [self.context])[0])
+                self._smoothing.distributions(loci[:, part], reached[part], [self.context], log_probs[None], order[part])
             found |= from_log_probs(log_probs, names, following)
         elif "log_prob" in names:
             p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], [self.context])[0][back]
-            found["log_prob"] = np.where(following < 0, np.nan, _log(p)).astype(np.float32)
+            found["log_prob"] = np.where(following < 0, np.nan, logarithm(p)).astype(np.float32)
         return {name: found[name] for name in names}
 
     def log_prob(self, corpus: Corpus, contexts: Contexts) -> NDArray[np.float32]:
@@ -129,7 +129,7 @@ class NGramLM:
             following = corpus.next_ids(places)
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
             p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], chosen)
-            found[:, places[order]] = np.where(following[order] < 0, np.nan, _log(p))
+            found[:, places[order]] = np.where(following[order] < 0, np.nan, logarithm(p))
         return found[[chosen.index(n) for n in contexts]]
 
     def log_probs(self, corpus: Corpus, contexts: Contexts) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -143,8 +143,8 @@ class NGramLM:
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
             found = np.empty((len(chosen), len(places), len(self.vocabulary)), np.float32)
             for part in self._neighbours(len(places)):
-                found[:, order[part]] = _log(self._smoothing.distributions(loci[:, part], reached[part], chosen))
-            yield int(places[0]), found[[chosen.index(n) for n in contexts]]
+                self._smoothing.distributions(loci[:, part], reached[part], chosen, found, order[part])
+            yield int(places[0]), found if chosen == list(contexts) else found[[chosen.index(n) for n in contexts]]
 
     def match_length(self, corpus: Corpus) -> NDArray[np.int32]:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
@@ -157,7 +157,9 @@ class NGramLM:
         ids = self.vocabulary.encode(text) if isinstance(text, str | bytes) else np.asarray(text)
         ids = ids[len(ids) - min(context, len(ids)) :]
         loci, reached = self.tree.walk(ids, np.array([len(ids) - 1]), np.array([len(ids)]), context)
-        return _log(self._smoothing.distributions(loci, reached, [context])[0, 0])
+        found = np.empty((1, 1, len(self.vocabulary)))
+        self._smoothing.distributions(loci, reached, [context], found, np.zeros(1, np.int64))
+        return found[0, 0]
 
     def listen(self) -> Listener:
         """Begin a text that it will be told piece by piece."""
@@ -223,8 +225,3 @@ class NGramLM:
 def _check_context(context: Any, longest: int) -> None:
     if isinstance(context, bool) or not isinstance(context, int | np.integer) or not 0 <= context <= longest:
         raise UsageError(f"a context is a whole number of symbols from 0 to {longest:,}, not {context!r}")
-
-
-def _log(p: Floats) -> Floats:
-    with np.errstate(divide="ignore"):  # a discount of 0, which tiny texts can have, leaves nothing for what wasn't seen
-        return np.asarray(np.log(p))
