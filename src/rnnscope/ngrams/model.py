@@ -150,16 +150,17 @@ class NGramLM:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
         return np.concatenate([block.arrays["match_length"] for block in self.read(corpus, ["match_length"], block=_PLACES)])
 
-    def after(self, text: str | bytes | Ints, context: int | None = None) -> NDArray[np.float64]:
+    def after(self, text: str | bytes | NDArray[Any], context: int | None = None) -> NDArray[np.float64]:
         """log p of every symbol after a text, (symbols,), nats; by at most `context` symbols of it. For a page that asks live."""
         context = self.context if context is None else context
         _check_context(context, self.tree.depth)
         ids = self.vocabulary.encode(text) if isinstance(text, str | bytes) else np.asarray(text)
         ids = ids[len(ids) - min(context, len(ids)) :]
         loci, reached = self.tree.walk(ids, np.array([len(ids) - 1]), np.array([len(ids)]), context)
-        found = np.empty((1, 1, len(self.vocabulary)))
+        found = np.empty((1, 1, len(self.vocabulary)), np.float64)
         self._smoothing.distributions(loci, reached, [context], found, np.zeros(1, np.int64))
-        return found[0, 0]
+        log_probs: NDArray[np.float64] = found[0, 0]
+        return log_probs
 
     def listen(self) -> Listener:
         """Begin a text that it will be told piece by piece."""
