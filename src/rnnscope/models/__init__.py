@@ -1,13 +1,15 @@
 """Everything that reads a text and predicts its next symbol.
 
-`LanguageModel` is the one protocol; `RecurrentLM` is the network trained here. The equations of its cells stand in
+`LanguageModel` is the one protocol; `RecurrentLM` and `WindowLM` are the networks trained here. The equations of cells stand in
 `cells`, once; `fused` runs the same equations through torch's kernels.
 """
 
 from rnnscope.models.architecture import Architecture
+from rnnscope.models.base import Network
 from rnnscope.models.evaluation import Evaluation, evaluate
 from rnnscope.models.network import RecurrentLM
 from rnnscope.models.protocol import Block, LanguageModel
 from rnnscope.models.recurrent import Recurrent
+from rnnscope.models.window import WindowLM
 
-__all__ = ["Architecture", "Block", "Evaluation", "LanguageModel", "Recurrent", "RecurrentLM", "evaluate"]
+__all__ = ["Architecture", "Block", "Evaluation", "LanguageModel", "Network", "Recurrent", "RecurrentLM", "WindowLM", "evaluate"]

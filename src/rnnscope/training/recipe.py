@@ -118,7 +118,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; what is None is left out, so that it can be written as TOML."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None} | {"architecture": self.architecture.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Recipe":
