@@ -46,7 +46,7 @@ class Architecture:
 
     def _check_window(self) -> None:
         if self.context is None:
-            raise RecipeError("a window needs its context, how many symbols it holds; expected a number, such as context = 6")
+            raise RecipeError("a window needs its context, how many symbols it holds; give one (--context 6)")
         if isinstance(self.context, bool) or not isinstance(self.context, int) or not 1 <= self.context <= LONGEST:
             raise RecipeError(f"context is a whole number from 1 to {LONGEST:,}, not {self.context!r}")
         if self.layers != 1:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnscope.corpora import Vocabulary
+from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
@@ -51,6 +52,8 @@ class RecurrentLM(Network):
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary, *, name: str | None = None) -> None:
         super().__init__(architecture, vocabulary, name)
+        if architecture.cell not in CELLS:
+            raise UsageError(f"a RecurrentLM is made of one of the cells {', '.join(CELLS)}, not of {architecture!r}")
         cell, units = CELLS[architecture.cell], architecture.units
         self.layers = nn.ModuleList(Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers))
         self.readout = nn.Linear(units, len(vocabulary))

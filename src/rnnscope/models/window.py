@@ -15,10 +15,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag, linear, one_hot
 
 from rnnscope.corpora import Vocabulary
+from rnnscope.exceptions import UsageError
 from rnnscope.models import loops
-from rnnscope.models.architecture import WINDOW, Architecture
-from rnnscope.models.cells import Named
+from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
+from rnnscope.models.cells import Named
 from rnnscope.models.recurrent import Edit, State, predictions
 from rnnscope.signal import Signal
 
@@ -39,7 +40,8 @@ class WindowLM(Network):
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary, *, name: str | None = None) -> None:
         super().__init__(architecture, vocabulary, name)
-        assert architecture.cell == WINDOW and architecture.context is not None
+        if architecture.context is None:
+            raise UsageError(f"a WindowLM is made of a window, such as Architecture('window', context=6), not of {architecture!r}")
         self.context, units = architecture.context, architecture.units
         self.weight = nn.Parameter(torch.empty(self.context, len(vocabulary), units))
         self.bias = nn.Parameter(torch.empty(units))
@@ -61,7 +63,7 @@ class WindowLM(Network):
         self, ids: Tensor, state: State | None = None, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
         windows, last = self._windows(ids, state or self.begin(ids.shape[1]))
-        hidden: Tensor = _Hidden.apply(self.weight, self.bias, windows)
+        hidden: Tensor = _Hidden.apply(self.weight, self.bias, windows)  # type: ignore[no-untyped-call]
         return self.readout(between(hidden) if between else hidden), last
 
     @torch.no_grad()
@@ -129,7 +131,7 @@ class _Hidden(torch.autograd.Function):
         return hidden
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch gives it no types
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         hidden, rows = ctx.saved_tensors
         context, symbols = rows.shape[-1], ctx.symbols
