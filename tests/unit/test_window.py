@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import rnnscope as rs
+from rnnscope.corpora.batches import Streams
 from rnnscope.exceptions import RecipeError, UsageError
 from rnnscope.sweeps.grid import read_grid
 from rnnscope.testing import check_language_model
@@ -170,7 +171,7 @@ def test_the_window_reaches_back_over_columns(corpus: rs.Corpus, tmp_path: Path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "_Training", Noting)
         rs.train(recipe_of(), corpus, tmp_path / "run")
-    streams = trainer.Streams.of(corpus.split("train"), 4, 50)
+    streams = Streams.of(corpus.split("train"), 4, 50)
     for column in (0, 1, 10):
         assert np.array_equal(seen[column], streams.column(column)[0][-6:].T)
 
