@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import rnnscope as rs
+from rnnscope.models import window
 
-TIME, BATCH, SYMBOLS, UNITS = 11, 3, 5, 7
+TIME, BATCH, SYMBOLS, UNITS = 11, 9, 5, 7
 
 
 class Dense(nn.Module):
@@ -41,7 +42,11 @@ def model(context: int) -> rs.WindowLM:
 
 @pytest.mark.parametrize("cuts", [[TIME], [1, 2, 8], [1] * TIME], ids=["whole", "three parts", "one by one"])
 @pytest.mark.parametrize("context", [1, 2, 4, 20])
-def test_outputs_and_gradients_equal_the_dense_product_in_float64(context: int, cuts: list[int]) -> None:
+@pytest.mark.parametrize("block", [2**19, 1], ids=["one block", "several blocks"])
+def test_outputs_and_gradients_equal_the_dense_product_in_float64(
+    context: int, cuts: list[int], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "_BLOCK", block)
     ours = model(context)
     theirs = Dense(ours)
     ids = torch.randint(0, SYMBOLS, (TIME, BATCH))

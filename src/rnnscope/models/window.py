@@ -24,6 +24,9 @@ from rnnscope.models.recurrent import Edit, State, predictions
 from rnnscope.signal import Signal
 
 HIDDEN = "layer0/hidden"
+_BLOCK = 2**19
+"""Values whose sums are taken together: 2 MB in float32. With six symbols and 512 units, and another training on the next core,
+the way back through the look-up takes half the time that it takes for all values at once."""
 
 
 class WindowLM(Network):
@@ -105,18 +108,23 @@ def _hidden(weight: Tensor, bias: Tensor, rows: Tensor) -> Tensor:
     """
     table = torch.cat([weight[0] + bias, *weight[1:], torch.zeros_like(bias)[None]]).mul_(2)
     sums = embedding_bag(rows.flatten(0, -2), table, mode="sum")
-    return sums.sigmoid_().mul_(2).sub_(1).view(*rows.shape[:-1], -1)
+    return loops.centre(sums.sigmoid_()).view(*rows.shape[:-1], -1)
 
 
 def _summed_by_row(values: Tensor, rows: Tensor, count: int) -> Tensor:
     """For each of `count` rows the sum of the values (places, units) where it was looked up, rows being (places, context).
 
-    The same look-up as in `_hidden`, the other way round: places, sorted by row, are looked up in the values.
+    The same look-up as in `_hidden`, the other way round: places, sorted by row, are looked up in the values. Values of a block
+    of places are looked up before those of the next, while they are in the processor's cache, and the blocks' sums added up.
     """
-    looked_up = rows.flatten()
-    places = looked_up.argsort(stable=True) // rows.shape[1]
-    counts = looked_up.bincount(minlength=count + 1)  # the last one for missing symbols
-    return embedding_bag(places, values, counts.cumsum(0) - counts, mode="sum")[:count]
+    places, context = rows.shape
+    bags = count + 1  # the last one for missing symbols
+    blocks = max(1, min(values.numel() // _BLOCK, places // bags))  # not more sums than values
+    block = torch.arange(places, device=rows.device) * blocks // places
+    keys = (block[:, None] * bags + rows).flatten()
+    sizes = keys.bincount(minlength=blocks * bags)
+    sums = embedding_bag(keys.argsort(stable=True) // context, values, sizes.cumsum(0) - sizes, mode="sum")
+    return sums.view(blocks, bags, -1).sum(0)[:count]
 
 
 class _Hidden(torch.autograd.Function):
