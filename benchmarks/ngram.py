@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -92,15 +93,12 @@ def compare(given: argparse.Namespace, folder: Path, record: dict[str, Any]) -> 
         ratios = [median(a / b for a, b in zip(seconds, base, strict=True)) for base in (one, every)]
         spread, mib = f"{min(seconds):.2f} … {max(seconds):.2f}", median(each["mib"] for each in rounds)
         print(f"  {name:24}{median(seconds):8.2f}{spread:>18}{mib:8.0f}{ratios[0]:14.2f}{ratios[1]:16.2f}", flush=True)
-    try:
-        record["nltk"] = ours("nltk", folder, symbols, core)
-    except SystemExit:
+    if not find_spec("nltk"):
         print("  nltk is left out: it isn't installed")
-    else:
-        told = record["nltk"]
-        print(
-            f"  nltk.lm, order 3, 100,000 symbols: {told['fit_seconds']:.2f} s to fit; {told['places_per_second']:.0f} distributions a second"
-        )
+        return
+    record["nltk"] = ours("nltk", folder, symbols, core)
+    fit, places = record["nltk"]["fit_seconds"], record["nltk"]["places_per_second"]
+    print(f"  nltk.lm, order 3, 100,000 symbols: {fit:.2f} s to fit, {places:.0f} distributions a second")
 
 
 def scale(given: argparse.Namespace, folder: Path, record: dict[str, Any]) -> None:

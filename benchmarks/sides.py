@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,13 @@ def _as_ours(spec: Spec, recurrent: Any, readout: Any) -> tuple[Callable[[int, i
 @contextmanager
 def rnnscope(spec: Spec) -> Iterator[Side]:
     """The trainer itself, as `rs.train` starts it, without a folder to write to."""
+    with trainer(_recipe(spec), spec.text, Path(spec.batches + ".none")) as side:
+        yield side
+
+
+@contextmanager
+def trainer(recipe: Any, text: str, nowhere: Path) -> Iterator[Side]:
+    """rnnscope's trainer with a recipe on a known text; `nowhere` is a path at which there is nothing."""
     import torch
 
     import rnnscope as rs
@@ -175,9 +182,9 @@ def rnnscope(spec: Spec) -> Iterator[Side]:
     from rnnscope.training.run import Run, uses_bfloat16
     from rnnscope.training.trainer import _Training
 
-    recipe, corpus = _recipe(spec), rs.corpus(spec.text)
+    corpus = rs.corpus(text)
     with computing(recipe.threads):
-        training = _Training(recipe, corpus, Run(Path(spec.batches + ".none")), silent, Group(), torch.device("cpu"))
+        training = _Training(recipe, corpus, Run(nowhere), silent, Group(), torch.device("cpu"))
         place, streams = training.position, training.streams
 
         def update() -> int:
@@ -196,22 +203,28 @@ def _recipe(spec: Spec) -> Any:
 
     model = Model.of(spec.model)
     precision: Any = "float32" if spec.side == "plain" else spec.variant
+    recipe = recipe_of(rs.Architecture(model.cell, model.layers, model.units), precision)
+    return replace(recipe, seed=spec.seed, updates=spec.planned, schedule="cosine" if spec.planned else "exponential")
+
+
+def recipe_of(architecture: Any, precision: Any) -> Any:
+    """What every side does, as a recipe of rnnscope's, at a constant rate."""
+    import rnnscope as rs
+
     return rs.Recipe(
-        architecture=rs.Architecture(model.cell, model.layers, model.units),
+        architecture=architecture,
         epochs=10**6,  # no end but that of `updates`
-        updates=spec.planned,
         batch=BATCH,
         length=LENGTH,
         smoothing=BETAS[1],
         learning_rate=RATE,
         warmup=0,
-        schedule="cosine" if spec.planned else "exponential",
+        schedule="exponential",
         decay=1.0,
         gradient_norm=CLIP,
         chrono=0,
         precision=precision,
         device="cpu",
-        seed=spec.seed,
         threads=THREADS,
     )
 

@@ -37,7 +37,9 @@ def run(corpus: rs.Corpus, recipe: rs.Recipe, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def model(run: rs.Run) -> rs.RecurrentLM:
-    return rs.load(run.path)
+    loaded = rs.load(run.path)
+    assert isinstance(loaded, rs.RecurrentLM)
+    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ _PUBLIC = {
     "StreamSplit": "rnnscope.corpora",
     "Trace": "rnnscope.traces",
     "Vocabulary": "rnnscope.corpora",
+    "WindowLM": "rnnscope.models",
     "ablate": "rnnscope.models.interventions",
     "best_units": "rnnscope.analysis",
     "Evaluation": "rnnscope.models",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent
     from rnnscope.models import RecurrentLM as RecurrentLM
+    from rnnscope.models import WindowLM as WindowLM
     from rnnscope.models import evaluate as evaluate
     from rnnscope.models.interventions import ablate as ablate
     from rnnscope.models.interventions import patch as patch

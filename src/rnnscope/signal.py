@@ -65,6 +65,11 @@ class Signal:
         return cls(**data)
 
 
+def representations(signals: Sequence[Signal]) -> list[Signal]:
+    """Where a model represents what it has read: its states, or the hidden layer of one that carries none."""
+    return [s for s in signals if s.state] or [s for s in signals if s.kind == "hidden"]
+
+
 def select(signals: Sequence[Signal], patterns: str | Iterable[str]) -> list[Signal]:
     """The signals that match any of the glob patterns, in the model's own order.
 

@@ -115,6 +115,38 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     assert (status, "symbol 'ï' at position 2 of the prompt" in error, "skip" in error) == (1, True, False)
 
 
+def test_a_window_is_a_run_like_any_other(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.py").write_text(text)
+    folder, words = tmp_path / "run", ["train", tmp_path / "small.py", "--cell", "window", "--epochs", 2, "--batch", 4]
+    status, error = fails(capsys, *words, "--out", folder)
+    assert (status, "a window needs its context" in error, "--context" in error) == (1, True, True)
+    status, error = fails(capsys, *words, "--out", folder, "--context", 2, "--layers", 2)
+    assert (status, "a window has 1 layer, not 2" in error) == (1, True)
+    assert not folder.exists()
+    done = command(*words, "--out", folder, "--context", 5, "--units", 12)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert rs.Run.open(folder).recipe.architecture == rs.Architecture("window", units=12, context=5)
+
+    once, again = (command("sample", folder, "--prompt", "def ", "--length", 50).stdout for _ in range(2))
+    assert once == again
+    assert len(once) == 4 + 50 + 1
+    [row] = rows(capsys, "evaluate", folder)
+    assert list(row) == ["nats", "bits", "deviation", "symbols"]
+    done = command("record", folder, "--out", tmp_path / "trace", "--split", "all")
+    assert done.returncode == 0, done.stderr
+    found = rows(capsys, "cells", tmp_path / "trace", "--hypothesis", "newline", "--all")
+    assert {row["signal"] for row in found} == {"layer0/hidden"}
+    assert len(found) == 12
+    status, error = fails(capsys, "saturation", tmp_path / "trace")
+    assert (status, "holds no gate" in error) == (1, True)
+
+    grid = tmp_path / "grid.toml"
+    grid.write_text(f"""text = "{tmp_path / "small.py"}"\nbatch = 4\nupdates = 3
+        [architecture]\ncell = "window"\nunits = [4, 8]\ncontext = [1, 2]""")
+    found = rows(capsys, "sweep", grid, "--out", tmp_path / "sweep")
+    assert [(row["units"], row["context"], row["problem"]) for row in found] == [(4, 1, ""), (4, 2, ""), (8, 1, ""), (8, 2, "")]
+
+
 def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"python-stdlib", "warpeace", "linux", "tinyshakespeare"} == {row["name"] for row in rows(capsys, "corpora")}
     assert {h.name for h in rs.hypotheses()} == {row["name"] for row in rows(capsys, "hypotheses")}

@@ -136,6 +136,18 @@ def test_other_cells(cell: str, text: str, tmp_path: Path) -> None:
     assert len(finished.saturation) == (0 if cell == "rnn" else 16)
 
 
+def test_a_window(text: str, tmp_path: Path) -> None:
+    (tmp_path / "small.py").write_text(text)
+    words = ["--cell", "window", "--context", "4", "--units", "8", "--updates", "20", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnscope", "study", str(tmp_path / "small.py"), "--out", str(tmp_path / "s"), *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {row["signal"] for row in json.loads(done.stdout)} == {"layer0/hidden"}
+    assert "4-NN 8" in (tmp_path / "s" / "report.html").read_text()
+
+
 @pytest.mark.parametrize("symbols", [1000, 5000])
 def test_a_short_text_gets_an_honest_report(symbols: int, text: str, tmp_path: Path) -> None:
     finished = rs.study(

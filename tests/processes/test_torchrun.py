@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from pathlib import Path
 import rnnscope as rs
 from rnnscope.training import trainer
 
-text, folder, stop = sys.argv[1], sys.argv[2], int(sys.argv[3])
+text, folder, stop, kind = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+architecture = {"lstm": rs.Architecture("lstm", 2, 16), "window": rs.Architecture("window", units=16, context=4)}[kind]
 trainer._CHECKPOINT_SECONDS = -1.0 if stop else 1e9
 losses, look, update = [], trainer._Training.look, trainer._Training.update
 
@@ -37,7 +39,7 @@ trainer._Training.look = noting
 if stop:
     trainer._Training.update = stopping
 recipe = rs.Recipe(
-    architecture=rs.Architecture("lstm", 2, 16), batch=5, length=20, updates=50, precision="float32", dropout=0.2, warmup=2
+    architecture=architecture, batch=5, length=20, updates=50, precision="float32", dropout=0.2, warmup=2
 )
 rs.train(recipe, rs.Corpus.from_file(text), folder, resume=True)
 if os.environ.get("RANK", "0") == "0":
@@ -61,8 +63,8 @@ def child(text: str, tmp_path: Path) -> Any:
     (tmp_path / "child.py").write_text(CHILD)
     (tmp_path / "text.txt").write_text(text)
 
-    def train(processes: int, name: str, stop: int = 0) -> list[float]:
-        launch(processes, tmp_path / "child.py", tmp_path / "text.txt", tmp_path / name, stop, cut=bool(stop))
+    def train(processes: int, name: str, stop: int = 0, kind: str = "lstm") -> list[float]:
+        launch(processes, tmp_path / "child.py", tmp_path / "text.txt", tmp_path / name, stop, kind, cut=bool(stop))
         path = tmp_path / f"{name}.json"
         return list(json.loads(path.read_text())) if path.exists() else []
 
@@ -70,7 +72,9 @@ def child(text: str, tmp_path: Path) -> Any:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_learns(child: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["lstm", "window"])
+def test_two_processes_learn_what_one_learns(kind: str, child: Any, tmp_path: Path) -> None:
+    child = partial(child, kind=kind)
     alone, together = child(1, "alone"), child(2, "together")
     assert len(alone) == len(together) == 50
     assert max(abs(a - b) for a, b in zip(alone, together, strict=True)) < 1e-5

@@ -63,11 +63,11 @@ def test_the_papers_first_weights(corpus: rs.Corpus) -> None:
 @pytest.mark.parametrize(("cell", "block", "sign"), [("lstm", 1, 1), ("gru", 1, 1), ("gru-paper", 1, -1)])
 def test_the_forget_bias_is_added_where_the_state_is_kept(cell: str, block: int, sign: int, corpus: rs.Corpus) -> None:
     plain = rs.recipe("karpathy2015", architecture=rs.Architecture(cell, 2, 6))
-    for a, b in zip(
-        first_model(plain, corpus.vocabulary).stack,
-        first_model(rs.recipe("karpathy2015", architecture=plain.architecture, forget_bias=1.5), corpus.vocabulary).stack,
-        strict=True,
-    ):
+    raised = rs.recipe("karpathy2015", architecture=plain.architecture, forget_bias=1.5)
+    low, high = (first_model(each, corpus.vocabulary) for each in (plain, raised))
+    assert isinstance(low, rs.RecurrentLM)
+    assert isinstance(high, rs.RecurrentLM)
+    for a, b in zip(low.stack, high.stack, strict=True):
         moved = (b.bias_ih - a.bias_ih).detach().view(-1, 6)
         torch.testing.assert_close(moved[block], torch.full((6,), 1.5 * sign), rtol=0, atol=1e-6)
         moved[block] = 0

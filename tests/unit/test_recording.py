@@ -38,6 +38,7 @@ MODELS: dict[str, Callable[[], Recurrent]] = {
     "gru-paper": lambda: network("gru-paper"),
     "rnn": lambda: network("rnn"),
     "intervened": intervened,
+    "window": lambda: rs.WindowLM(rs.Architecture("window", units=10, context=5), CORPUS.vocabulary),
     "wrapped": lambda: rs.wrap(Theirs(), CORPUS.vocabulary),
     "projected": lambda: rs.wrap(Theirs(proj_size=4), CORPUS.vocabulary),
     "looped": lambda: rs.wrap(Looped(), CORPUS.vocabulary),
@@ -71,8 +72,9 @@ def test_what_was_not_kept_is_computed_with_the_same_bits(kind: str, tmp_path: P
     np.testing.assert_array_equal(lazy["layer0/hidden"][5:900:7, 3], everything["layer0/hidden"][5:900:7, 3])
     np.testing.assert_array_equal(lazy["layer0/hidden"][-1], everything["layer0/hidden"][len(PARTS) - 1])
     np.testing.assert_array_equal(lazy["layer0/hidden"][[1500, 3, 705]], everything["layer0/hidden"][:][[1500, 3, 705]])
-    for units, values in lazy.columns(next(s for s in lazy.signals if s.name == "layer1/hidden")):
-        np.testing.assert_array_equal(values, everything["layer1/hidden"][:, units])
+    top = [s for s in lazy.signals if s.kind == "hidden"][-1]
+    for units, values in lazy.columns(top):
+        np.testing.assert_array_equal(values, everything[top.name][:, units])
 
 
 def test_the_passages_of_a_plan_are_the_text(tmp_path: Path) -> None:

@@ -258,6 +258,7 @@ def test_first_weights_follow_the_seed_and_leave_the_global_one_alone(corpus: rs
 
 def test_chrono_spreads_memories(corpus: rs.Corpus) -> None:
     model = first_model(rs.Recipe(architecture=rs.Architecture("lstm", 1, 400), chrono=100), corpus.vocabulary)
+    assert isinstance(model, rs.RecurrentLM)
     forget = model.stack[0].bias_ih.view(4, 400)[1].detach()
     assert forget.min() >= 0
     assert np.log(99) - 0.1 < forget.max() <= np.log(99)

@@ -17,7 +17,7 @@ from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
 from rnnscope.exceptions import InputError
 from rnnscope.progress import Progress, silent
-from rnnscope.signal import Signal
+from rnnscope.signal import Signal, representations
 from rnnscope.traces import Trace
 
 LEAST, STRETCHES = 20, 5
@@ -61,7 +61,8 @@ def score(
 ) -> pd.DataFrame:
     """Score every unit of the signals that match against every hypothesis (all known ones by default).
 
-    Without `signal` these are the states, which is where a network can keep anything; signals without units are passed over.
+    Without `signal` these are the states, which is where a network can keep anything, or the hidden layer of one without states;
+    signals without units are passed over.
 
     Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on the first half of the text:
     `polarity` is +1 where the unit is high when the hypothesis holds, −1 where it is low; `auroc` (binary only) and
@@ -69,7 +70,7 @@ def score(
     says of each hypothesis that was not tested why; where none could be, the table is empty.
     """
     wanted = list(all_hypotheses() if hypotheses is None else hypotheses)
-    chosen = [s for s in trace.signals if s.state] if signal is None else trace.select(signal)
+    chosen = representations(trace.signals) if signal is None else trace.select(signal)
     signals = [s for s in chosen if s.size]
     if not signals:
         raise InputError(

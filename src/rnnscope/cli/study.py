@@ -29,6 +29,7 @@ def study(
     cell: str,
     layers: int,
     units: int,
+    context: int | None,
     epochs: int,
     updates: int,
     seed: int,
@@ -49,7 +50,7 @@ def study(
     from rnnscope.studies.study import default_recipe
     from rnnscope.studies.study import study as run_study
 
-    recipe = default_recipe(Architecture(cell, layers, units), epochs, updates, seed)
+    recipe = default_recipe(Architecture(cell, layers, units, context), epochs, updates, seed)
     with ExitStack() as stack:
         current = ExitStack()
         stack.callback(lambda: current.close())

@@ -14,15 +14,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def architecture_options(**defaults: Any) -> Callable[[F], F]:
-    """Adds `--cell`, `--layers`, `--units`, with their defaults, or without where a recipe has them."""
-    kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn"])  # as in models.cells, which would import torch
+    """Adds `--cell`, `--layers`, `--units`, `--context`, with their defaults, or without where a recipe has them."""
+    kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn", "window"])  # as in models.cells, which would import torch
     count = click.IntRange(min=1)
 
     def add(command: F) -> F:
         for name, kind, words in (
+            ("context", count, "Symbols that a window sees."),
             ("units", count, "Units in a layer."),
             ("layers", count, "Layers, one on the other."),
-            ("cell", kinds, "The recurrence."),
+            ("cell", kinds, "The recurrence; a window has none."),
         ):
             default = defaults.get(name)
             command = click.option(f"--{name}", type=kind, default=default, show_default=name in defaults, help=words)(command)
@@ -88,7 +89,7 @@ def _changes(given: dict[str, Any], more: list[tuple[str, Any]]) -> dict[str, An
     for name, value in [*((name, value) for name, value in given.items() if value is not None), *more]:
         table = name == "architecture" and isinstance(value, dict)
         for field, each in value.items() if table else [(name, value)]:
-            into = inner if table or field in ("cell", "layers", "units") else changes
+            into = inner if table or field in ("cell", "layers", "units", "context") else changes
             if field in into:
                 raise click.UsageError(f"{field} is given twice, as {into[field]!r} and as {each!r}; leave one out.")
             into[field] = each

@@ -71,9 +71,9 @@ def _lstm(x: Tensor, state: Named, weights: Weights) -> Named:
         *(each.unbind(0) for each in (gates, i, f, o, g, cells, hiddens)), strict=True
     ):
         torch.sigmoid(recur(h, gate), out=gate)
-        _centre(g_t)
+        centre(g_t)
         c = torch.mul(f_t, c, out=cell).addcmul_(i_t, g_t)
-        _centre(torch.mul(c, 2, out=shown).sigmoid_())
+        centre(torch.mul(c, 2, out=shown).sigmoid_())
         if weights.projection is None:
             h = torch.mul(o_t, shown, out=hidden)
         else:
@@ -89,7 +89,7 @@ def _last_doubled(rows: Tensor, blocks: int) -> Tensor:
     return torch.cat([*parts[:-1], 2 * parts[-1]])
 
 
-def _centre(sigmoid: Tensor) -> Tensor:
+def centre(sigmoid: Tensor) -> Tensor:
     """In place 2s − 1: tanh(a), where s is σ(2a)."""
     return torch.add(_MINUS_ONE, sigmoid, alpha=2, out=sigmoid)
 
@@ -107,7 +107,7 @@ def _gru(x: Tensor, state: Named, weights: Weights) -> Named:
     for both_t, r_t, z_t, n_t, hidden in zip(*(each.unbind(0) for each in (both, r, z, n, hiddens)), strict=True):
         inner = recur(h, bias)
         both_t.add_(inner[:, : 2 * units]).sigmoid_()
-        _centre(n_t.addcmul_(r_t, inner[:, 2 * units :]).sigmoid_())
+        centre(n_t.addcmul_(r_t, inner[:, 2 * units :]).sigmoid_())
         h = torch.lerp(n_t, h, z_t, out=hidden)
     return {"reset": r, "update": z, "candidate": n, "hidden": hiddens}
 
@@ -139,7 +139,7 @@ def paper_gru(gates: Tensor, first: Tensor, weight: Tensor) -> tuple[Tensor, Ten
     ):
         torch.sigmoid(to_gates(h, both_t), out=both_t)
         torch.mul(r_t, h, out=inner)
-        _centre(torch.sigmoid(to_candidate(inner, n_t), out=n_t))
+        centre(torch.sigmoid(to_candidate(inner, n_t), out=n_t))
         h = torch.lerp(h, n_t, z_t, out=hidden)
     return hiddens, opened
 
@@ -149,7 +149,7 @@ def _rnn(x: Tensor, state: Named, weights: Weights) -> Named:
     hiddens, recur = project(x, w, b), product(u)
     h = state["hidden"]
     for hidden in hiddens.unbind(0):
-        h = _centre(torch.sigmoid(recur(h, hidden), out=hidden))
+        h = centre(torch.sigmoid(recur(h, hidden), out=hidden))
     return {"hidden": hiddens}
 
 

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from rnnscope.corpora import Vocabulary
-from rnnscope.files import fingerprint
+from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused, loops
 from rnnscope.models.architecture import Architecture
+from rnnscope.models.base import Network
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
-from rnnscope.models.recurrent import Edit, Recurrent, State, at_place
+from rnnscope.models.recurrent import Edit, State, at_place
 from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
 
@@ -42,7 +43,7 @@ class Layer(nn.Module):
         return named["hidden"], {name: named[name][-1] for name in self.cell.states}
 
 
-class RecurrentLM(nn.Module, Recurrent):
+class RecurrentLM(Network):
     """A recurrent language model: torch module (ids in, logits out) and `LanguageModel` (corpus in, signals out).
 
     >>> model = RecurrentLM(Architecture("lstm", 2, 8), Vocabulary.of("abc"))
@@ -51,10 +52,9 @@ class RecurrentLM(nn.Module, Recurrent):
     """
 
     def __init__(self, architecture: Architecture, vocabulary: Vocabulary, *, name: str | None = None) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.vocabulary = vocabulary
-        self.name = name or str(architecture)
+        super().__init__(architecture, vocabulary, name)
+        if architecture.cell not in CELLS:
+            raise UsageError(f"a RecurrentLM is made of one of the cells {', '.join(CELLS)}, not of {architecture!r}")
         cell, units = CELLS[architecture.cell], architecture.units
         self.layers = nn.ModuleList(Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers))
         self.readout = nn.Linear(units, len(vocabulary))
@@ -69,20 +69,6 @@ class RecurrentLM(nn.Module, Recurrent):
         per_layer = [s for k, layer in enumerate(self.stack) for s in cells.signals(layer.cell, k, layer.units)]
         return [*per_layer, *predictions(len(self.vocabulary))]
 
-    @property
-    def fingerprint(self) -> str:
-        """Of the architecture, the vocabulary and every weight."""
-        weights = [p.detach().cpu().contiguous().view(torch.uint8).numpy().data.cast("B") for p in self.parameters()]
-        return fingerprint("network", self.architecture.to_json(), self.vocabulary.fingerprint, *weights)
-
-    @property
-    def device(self) -> torch.device:
-        return self.readout.weight.device
-
-    @property
-    def precision(self) -> torch.dtype:
-        return self.readout.weight.dtype
-
     def begin(self, batch: int) -> State:
         """All zeros."""
         zeros = self.readout.weight.new_zeros
@@ -91,10 +77,6 @@ class RecurrentLM(nn.Module, Recurrent):
     def forward(
         self, ids: Tensor, state: State | None = None, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
-        """Logits (time, batch, symbols) and the state after, from symbol numbers (time, batch).
-
-        `between` is applied to what each layer hands on, to the next one or to the softmax: the place of dropout.
-        """
         state = state or self.begin(ids.shape[1])
         x, last = ids, {}
         for k, layer in enumerate(self.stack):
@@ -120,9 +102,6 @@ class RecurrentLM(nn.Module, Recurrent):
         last = {name: named[name][-1] for name in state}
         named["logits"] = loops.project(x, self.readout.weight, self.readout.bias)
         return named, last
-
-    def parameter_count(self) -> int:
-        return self.architecture.parameters(len(self.vocabulary))
 
 
 def _of_layer(state: State, k: int, layer: Layer) -> Named:

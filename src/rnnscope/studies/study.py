@@ -21,6 +21,7 @@ from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress
 from rnnscope.recording import record
+from rnnscope.signal import representations
 from rnnscope.studies.steps import Step, Steps, Watch, nobody
 from rnnscope.studies.tables import read_table, write_table
 from rnnscope.traces import Trace
@@ -157,7 +158,7 @@ class _Work:
         )  # fmt: skip
         untrained = self.study.run.model(untrained=True)
         record(
-            untrained, text, traces / "untrained", [s.name for s in untrained.signals if s.state],
+            untrained, text, traces / "untrained", [s.name for s in representations(untrained.signals)],
             half="*", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
         )  # fmt: skip
 

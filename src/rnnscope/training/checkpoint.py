@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.exceptions import FormatError
-from rnnscope.models import RecurrentLM
+from rnnscope.models import Network
 from rnnscope.models.recurrent import State
 from rnnscope.training.tensors import read_about, read_tensors, write_tensors
 
@@ -29,7 +29,7 @@ class Position:
     finished: bool = False
 
 
-def save_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer, state: State, position: Position) -> None:
+def save_checkpoint(path: Path, model: Network, optimiser: torch.optim.Optimizer, state: State, position: Position) -> None:
     tensors = {f"weight.{name}": value for name, value in model.state_dict().items()}
     for k, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{k}.{name}": value for name, value in moments.items()}
@@ -45,7 +45,7 @@ def position_in(path: Path) -> Position:
         raise FormatError(f"{path} is damaged ({error!r}); expected a checkpoint; restore it, or make it anew") from error
 
 
-def load_checkpoint(path: Path, model: RecurrentLM, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:
+def load_checkpoint(path: Path, model: Network, optimiser: torch.optim.Optimizer) -> tuple[State, Position]:
     """Put a checkpoint's weights and moments into place; returns the carried state and the position.
 
     Raises `FormatError` for a file that is damaged or of another network.

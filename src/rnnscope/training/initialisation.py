@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from rnnscope.corpora import Vocabulary
-from rnnscope.models import RecurrentLM
+from rnnscope.models import Architecture, Network, RecurrentLM, WindowLM
+from rnnscope.models.architecture import WINDOW
 from rnnscope.models.network import Layer
 from rnnscope.training.recipe import Recipe
 
@@ -12,15 +13,21 @@ from rnnscope.training.recipe import Recipe
 _KEEPS = {"lstm": {1: +1, 0: -1}, "gru": {1: +1}, "gru-paper": {1: -1}}
 
 
-def first_model(recipe: Recipe, vocabulary: Vocabulary) -> RecurrentLM:
+def network(architecture: Architecture, vocabulary: Vocabulary) -> Network:
+    """The network that an architecture describes, with torch's first weights."""
+    kind = WindowLM if architecture.cell == WINDOW else RecurrentLM
+    return kind(architecture, vocabulary)
+
+
+def first_model(recipe: Recipe, vocabulary: Vocabulary) -> Network:
     """The network that a training begins with, the same for the same recipe. The global random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = RecurrentLM(recipe.architecture, vocabulary)
+        model = network(recipe.architecture, vocabulary)
         if recipe.initial_range:
             for parameter in model.parameters():
                 torch.nn.init.uniform_(parameter, -recipe.initial_range, recipe.initial_range)
-        for layer in model.stack:
+        for layer in model.stack if isinstance(model, RecurrentLM) else ():
             if recipe.chrono:
                 _chrono(layer, recipe.chrono)
             if recipe.forget_bias:

@@ -118,7 +118,8 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; what is None is left out, so that it can be written as TOML."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        known = asdict(self) | {"architecture": self.architecture.to_json()}
+        return {name: value for name, value in known.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Recipe":

@@ -12,7 +12,8 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
 from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError
 from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
-from rnnscope.models import RecurrentLM, fused
+from rnnscope.models import Network, fused
+from rnnscope.models.architecture import WINDOW
 from rnnscope.models.cells import CELLS
 from rnnscope.training.checkpoint import position_in
 from rnnscope.training.initialisation import first_model
@@ -116,7 +117,7 @@ class Run:
     def write_history(self, history: list[dict[str, Any]]) -> None:
         write_text(self.path / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
 
-    def write_model(self, model: RecurrentLM) -> None:
+    def write_model(self, model: Network) -> None:
         write_tensors(self.path / "model.safetensors", model.state_dict(), self._fingerprints())
 
     @property
@@ -138,7 +139,7 @@ class Run:
     def _fingerprints(self) -> dict[str, str]:
         return {MARKER: fingerprint(self.description), "vocabulary.json": self.vocabulary.fingerprint}
 
-    def model(self, *, untrained: bool = False) -> RecurrentLM:
+    def model(self, *, untrained: bool = False) -> Network:
         """The network with its best weights, or with the weights that its training began with.
 
         Raises `FormatError` naming the file that is missing, damaged, or altered since the training.
@@ -175,10 +176,11 @@ def uses_bfloat16(recipe: Recipe) -> bool:
     """Whether the matrix products of a training are in bfloat16 on this machine."""
     if recipe.precision != "auto":
         return recipe.precision == "bfloat16"
-    return fused.covers(CELLS[recipe.architecture.cell]) and fused.has_bfloat16(chosen_device(recipe.device))
+    cell = recipe.architecture.cell
+    return (cell == WINDOW or fused.covers(CELLS[cell])) and fused.has_bfloat16(chosen_device(recipe.device))
 
 
-def load(path: str | Path, *, untrained: bool = False) -> RecurrentLM:
+def load(path: str | Path, *, untrained: bool = False) -> Network:
     """The network of a run, with its best weights; `untrained` gives the one that its training began with.
 
     Raises `FormatError` for a folder that is no run or that is damaged.

@@ -271,4 +271,5 @@ class _Training:
 
 
 def _detached(state: State) -> State:
-    return {name: value.detach().float() for name, value in state.items()}
+    """Cut off from what came before; in float32, but for what counts or numbers."""
+    return {name: value.detach().float() if value.is_floating_point() else value for name, value in state.items()}

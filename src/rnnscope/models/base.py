@@ -1,0 +1,50 @@
+"""`Network`: a network of ours, which an architecture describes and the trainer trains."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from rnnscope.corpora import Vocabulary
+from rnnscope.files import fingerprint
+from rnnscope.models.architecture import Architecture
+from rnnscope.models.recurrent import Recurrent, State
+
+
+class Network(nn.Module, Recurrent):
+    """A torch module (ids in, logits out) and a `LanguageModel` (corpus in, signals out) with a softmax on top, `readout`."""
+
+    readout: nn.Linear
+
+    def __init__(self, architecture: Architecture, vocabulary: Vocabulary, name: str | None = None) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vocabulary = vocabulary
+        self.name = name or str(architecture)
+
+    @abstractmethod
+    def forward(
+        self, ids: Tensor, state: State | None = None, *, between: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        """Logits (time, batch, symbols) and the state after, from symbol numbers (time, batch).
+
+        `between` is applied to what each layer hands on, to the next one or to the softmax: the place of dropout.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the architecture, the vocabulary and every weight."""
+        weights = [p.detach().cpu().contiguous().view(torch.uint8).numpy().data.cast("B") for p in self.parameters()]
+        return fingerprint("network", self.architecture.to_json(), self.vocabulary.fingerprint, *weights)
+
+    @property
+    def device(self) -> torch.device:
+        return self.readout.weight.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        return self.readout.weight.dtype
+
+    def parameter_count(self) -> int:
+        return self.architecture.parameters(len(self.vocabulary))
