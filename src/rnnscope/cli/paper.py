@@ -36,8 +36,9 @@ def table1(corpus: str | None, results: Path, runs: Path | None, form: str | Non
       rnnscope paper table1 --runs sweeps/table1
     """
     from rnnscope.paper import table1 as table
+    from rnnscope.paper.entries import CORPORA
 
-    texts = (corpus,) if corpus else table.CORPORA
+    texts = (corpus,) if corpus else CORPORA
     if runs is not None:
         with progress_bar("evaluate") as progress:
             written = table.collect(runs, results / "table1", texts, progress=progress)
@@ -45,3 +46,37 @@ def table1(corpus: str | None, results: Path, runs: Path | None, form: str | Non
         click.echo(f"{len(written)} results written to {results / 'table1'}", err=True)
     found = table.table1(results / "table1", texts)
     print_table(found, form)
+
+
+@paper.command()
+@click.option("--corpus", type=click.Choice(["warpeace", "linux"]), help="Only this text.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results/paper"), show_default=True, help="Where results are kept."
+)
+@click.option("--runs", type=click.Path(path_type=Path), help="A sweep's folder: evaluate its finished n-NNs first.")
+@click.option("--count", is_flag=True, help="Count the n-grams of the texts first, which takes seconds.")
+@table_options
+def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, form: str | None) -> None:
+    """Table 2: test cross-entropy in nats of n-grams and n-NNs, which see the last n symbols.
+
+    Each entry is one JSON file. An n-gram reads the test part as one text, as for the paper; apart_nats is what it gets when it
+    begins each segment anew, as the networks do.
+
+    \b
+    Example:
+      rnnscope paper table2 --count --corpus warpeace
+      rnnscope sweep recipes/table2.toml --workers 2
+      rnnscope paper table2 --runs sweeps/table2
+    """
+    from rnnscope.paper import table2 as table
+    from rnnscope.paper.entries import CORPORA
+
+    texts, written = (corpus,) if corpus else CORPORA, []
+    if count:
+        written += table.count(results / "table2", texts)
+    if runs is not None:
+        with progress_bar("evaluate") as progress:
+            written += table.collect(runs, results / "table2", texts, progress=progress)
+    if written:
+        click.echo(f"{len(written)} results written to {results / 'table2'}", err=True)
+    print_table(table.table2(results / "table2", texts), form)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, OccupiedError
@@ -15,9 +16,19 @@ from rnnscope.ngrams.model import NGramLM
 def ladder(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False) -> pd.DataFrame:
     """Mean cross-entropy of a text by models of several contexts: `context nats bits`, a row for each, in the order asked for.
 
+    See `surprise` for how it is read.
+    """
+    nats = surprise(model, corpus, contexts, apart=apart).mean(1)
+    return pd.DataFrame({"context": list(contexts), "nats": nats, "bits": nats / log(2)})
+
+
+def surprise(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False) -> NDArray[np.float64]:
+    """−log p of the symbols of a text by models of several contexts, (contexts, predicted symbols), nats.
+
     The corpus's segments are read as one text, as they are counted and as tools for n-grams read a file: every symbol is
     predicted, the first from nothing. With `apart` as `evaluate` reads them for any model: each segment begins without context,
     and a symbol counts if its predecessor is there. The paper's numbers are those of one text (decision 0012).
+    Raises `CorpusError` where nothing is predicted.
     """
     log_prob = model.log_prob(corpus if apart else Corpus(corpus.name, corpus.vocabulary, corpus.ids), contexts)
     log_prob = log_prob[:, ~np.isnan(log_prob[0])]
@@ -25,8 +36,7 @@ def ladder(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bo
         log_prob = np.insert(log_prob, 0, [model.after(corpus.ids[:0], n)[corpus.ids[0]] for n in contexts], axis=1)
     if not log_prob.size:
         raise CorpusError(f"{corpus!r} has nothing to predict: no symbol in it has a successor; give at least 2 symbols")
-    nats = -log_prob.mean(1, dtype=np.float64)
-    return pd.DataFrame({"context": list(contexts), "nats": nats, "bits": nats / log(2)})
+    return -log_prob.astype(np.float64)
 
 
 def counted(corpus: Corpus, context: int, index: Path | None = None) -> NGramLM:

@@ -8,18 +8,13 @@ from typing import Any
 import pandas as pd
 
 from rnnscope.corpora import StreamSplit
-from rnnscope.corpora.named import corpus
-from rnnscope.exceptions import FormatError
-from rnnscope.files import read_json, write_json
-from rnnscope.models import Architecture, evaluate
-from rnnscope.models.threads import computing
-from rnnscope.paper.provenance import commit, machine
+from rnnscope.models import Architecture
+from rnnscope.paper import entries
+from rnnscope.paper.entries import CORPORA
 from rnnscope.progress import Progress, silent
 from rnnscope.training import Run
 from rnnscope.training import recipe as recipe_named
-from rnnscope.training.run import MARKER
 
-CORPORA = ("warpeace", "linux")
 SIZES = (64, 128, 256, 512)
 CELLS = {"lstm": "lstm", "rnn": "rnn", "gru": "gru-paper"}
 """The table's name of a cell, and this project's name of the paper's equations."""
@@ -71,62 +66,14 @@ def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, pr
     Of several runs for one entry (with other dropout, say) the one with the best validation loss stays, as the paper
     chose. Returns the files that were written. Raises `FormatError` if `runs` holds no run at all.
     """
-    folders = sorted(path.parent for path in Path(runs).rglob(MARKER))
-    if not folders:
-        raise FormatError(f"{runs} holds no run; expected the folder of a sweep or of a run")
-    written = []
-    for k, folder in enumerate(folders):
-        progress(k, len(folders), folder.name)
-        run = Run.open(folder)
-        place = place_of(run)
-        if place is None or place[0] not in corpora or not run.finished or not follows_protocol(run):
-            continue
-        target = results / f"{'-'.join(map(str, place))}.json"
-        best = min(float(entry["validation_nats"]) for entry in run.history)
-        if target.exists() and _read_result(target)["validation_nats"] <= best:
-            continue
-        write_json(target, _result(run, place, best))
-        written.append(target)
-    progress(len(folders), len(folders))
-    return written
 
+    def place(run: Run) -> tuple[Path, dict[str, Any]] | None:
+        found = place_of(run)
+        if found is None or found[0] not in corpora or not follows_protocol(run):
+            return None
+        return results / f"{'-'.join(map(str, found))}.json", dict(zip(("corpus", "cell", "layers", "size"), found, strict=True))
 
-def _read_result(path: Path) -> dict[str, Any]:
-    data: Any = read_json(path, "an entry of Table 1")
-    for name in ("test_nats", "test_deviation", "validation_nats", "parameters", "units"):
-        if not isinstance(data, dict) or not isinstance(data.get(name), int | float):
-            raise FormatError(f"{path} is damaged: it has no number {name}; remove it and collect the entry again")
-    return dict(data)
-
-
-def _result(run: Run, place: tuple[str, str, int, int], best: float) -> dict[str, Any]:
-    name, cell, layers, size = place
-    text = corpus(name)
-    if text.fingerprint != run.corpus["fingerprint"]:
-        raise FormatError(f"{run.path} was trained on another {name} than the one at hand; expected {text.fingerprint}")
-    model = run.model()
-    with computing():
-        found = evaluate(model, text.ruled(run.split).split("test"))
-    last = run.history[-1]
-    return {
-        "corpus": name,
-        "cell": cell,
-        "layers": layers,
-        "size": size,
-        "units": model.architecture.units,
-        "parameters": model.parameter_count(),
-        "test_nats": found.nats,
-        "test_deviation": found.deviation,
-        "validation_nats": best,
-        "epochs": last["epoch"],
-        "updates": last["updates"],
-        "seconds": last["seconds"],
-        "recipe": run.recipe.to_json(),
-        "computed": run.description.get("computed", {}),
-        "corpus_fingerprint": text.fingerprint,
-        "machine": machine(),
-        "commit": commit(),
-    }
+    return entries.collect(entries.finished(runs, progress), place, _ENTRY)
 
 
 def table1(results: Path, corpora: tuple[str, ...] = CORPORA) -> pd.DataFrame:
@@ -138,6 +85,8 @@ def table1(results: Path, corpora: tuple[str, ...] = CORPORA) -> pd.DataFrame:
     return pd.DataFrame(list(_rows(results, corpora)), columns=list(_COLUMNS)).convert_dtypes()
 
 
+_ENTRY = "an entry of Table 1"
+_NUMBERS = ("test_nats", "test_deviation", "validation_nats", "parameters", "units")
 _COLUMNS = (
     "corpus", "size", "cell", "layers", "units", "parameters", "test_nats", "test_deviation", "paper", "difference"
 )  # fmt: skip
@@ -149,7 +98,7 @@ def _rows(results: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             for cell in CELLS:
                 for layers in (1, 2, 3):
                     path = results / f"{name}-{cell}-{layers}-{size}.json"
-                    found = _read_result(path) if path.exists() else {}
+                    found = entries.read_entry(path, _NUMBERS, _ENTRY) if path.exists() else {}
                     paper = published(name, cell, layers, size)
                     difference = found["test_nats"] - paper if found and paper is not None else None
                     yield {
@@ -164,18 +113,17 @@ def keep_best(runs: Path, weights: Path, corpora: tuple[str, ...] = CORPORA, cel
     Files that hold a better one already stay. Returns the folders that were written.
     """
     best: dict[str, tuple[float, Run]] = {}
-    for path in sorted(Path(runs).rglob(MARKER)):
-        run = Run.open(path.parent)
+    for run in entries.finished(runs, silent):
         place = place_of(run)
-        if place is None or place[1] != cell or place[0] not in corpora or not run.finished or not follows_protocol(run):
+        if place is None or place[1] != cell or place[0] not in corpora or not follows_protocol(run):
             continue
-        loss = min(float(entry["validation_nats"]) for entry in run.history)
+        loss = entries.best_loss(run)
         if loss < best.get(place[0], (float("inf"), run))[0]:
             best[place[0]] = (loss, run)
     written = []
     for name, (loss, run) in best.items():
         target = weights / f"{name}-{cell}"
-        if target.exists() and min(float(e["validation_nats"]) for e in Run.open(target).history) <= loss:
+        if target.exists() and entries.best_loss(Run.open(target)) <= loss:
             continue
         run.write_half(target)
         written.append(target)

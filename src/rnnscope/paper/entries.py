@@ -1,0 +1,90 @@
+"""Entries of the paper's tables that we found ourselves: one JSON file each, made from a finished run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnnscope.corpora.named import corpus
+from rnnscope.exceptions import FormatError
+from rnnscope.files import read_json, write_json
+from rnnscope.models import evaluate
+from rnnscope.models.threads import computing
+from rnnscope.paper.provenance import commit, machine
+from rnnscope.progress import Progress
+from rnnscope.training import Run
+from rnnscope.training.run import MARKER
+
+CORPORA = ("warpeace", "linux")
+
+
+def finished(runs: Path, progress: Progress) -> Iterator[Run]:
+    """Every finished run below a folder. Raises `FormatError` if it holds no run at all."""
+    folders = sorted(path.parent for path in Path(runs).rglob(MARKER))
+    if not folders:
+        raise FormatError(f"{runs} holds no run; expected the folder of a sweep or of a run")
+    for k, folder in enumerate(folders):
+        progress(k, len(folders), folder.name)
+        run = Run.open(folder)
+        if run.finished:
+            yield run
+    progress(len(folders), len(folders))
+
+
+def best_loss(run: Run) -> float:
+    return min(float(entry["validation_nats"]) for entry in run.history)
+
+
+def collect(runs: Iterator[Run], place: Callable[[Run], tuple[Path, dict[str, Any]] | None], what: str) -> list[Path]:
+    """Evaluate runs; `place` says which file one belongs to and what the file begins with, or that it belongs nowhere.
+
+    Of several runs for one entry the one with the best validation loss stays, as the paper chose. Returns the files written.
+    """
+    written = []
+    for run in runs:
+        found = place(run)
+        if found is None:
+            continue
+        target, begin = found
+        best = best_loss(run)
+        if target.exists() and read_entry(target, ("validation_nats",), what)["validation_nats"] <= best:
+            continue
+        write_json(target, begin | _evaluated(run, best))
+        written.append(target)
+    return list(dict.fromkeys(written))
+
+
+def _evaluated(run: Run, best: float) -> dict[str, Any]:
+    text = corpus(run.corpus["name"])
+    if text.fingerprint != run.corpus["fingerprint"]:
+        raise FormatError(f"{run.path} was trained on another {text.name} than the one at hand; expected {text.fingerprint}")
+    model = run.model()
+    with computing():
+        found = evaluate(model, text.ruled(run.split).split("test"))
+    last = run.history[-1]
+    return {
+        "units": model.architecture.units,
+        "parameters": model.parameter_count(),
+        "test_nats": found.nats,
+        "test_deviation": found.deviation,
+        "validation_nats": best,
+        "epochs": last["epoch"],
+        "updates": last["updates"],
+        "seconds": last["seconds"],
+        "recipe": run.recipe.to_json(),
+        "computed": run.description.get("computed", {}),
+        **provenance(text.fingerprint),
+    }
+
+
+def provenance(fingerprint: str) -> dict[str, Any]:
+    """Of which text an entry is, and where and by which code it was made."""
+    return {"corpus_fingerprint": fingerprint, "machine": machine(), "commit": commit()}
+
+
+def read_entry(path: Path, numbers: Sequence[str], what: str) -> dict[str, Any]:
+    """Raises `FormatError` for a file that lacks one of the numbers."""
+    data: Any = read_json(path, what)
+    for name in numbers:
+        if not isinstance(data.get(name), int | float):
+            raise FormatError(f"{path} is damaged: it has no number {name}; remove it and collect the entry again")
+    return dict(data)
