@@ -18,7 +18,20 @@ from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
 from rnnscope.exceptions import TrainingError
 
-COMMANDS = ["study", "train", "sweep", "sample", "evaluate", "record", "cells", "saturation", "corpora", "hypotheses", "paper"]
+COMMANDS = [
+    "study",
+    "train",
+    "sweep",
+    "sample",
+    "evaluate",
+    "record",
+    "cells",
+    "saturation",
+    "ngram",
+    "corpora",
+    "hypotheses",
+    "paper",
+]
 
 
 def command(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -145,6 +158,42 @@ def test_a_window_is_a_run_like_any_other(text: str, tmp_path: Path, capsys: pyt
         [architecture]\ncell = "window"\nunits = [4, 8]\ncontext = [1, 2]""")
     found = rows(capsys, "sweep", grid, "--out", tmp_path / "sweep")
     assert [(row["units"], row["context"], row["problem"]) for row in found] == [(4, 1, ""), (4, 2, ""), (8, 1, ""), (8, 2, "")]
+
+
+def test_ngram(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "small.py"
+    place.write_text(text)
+    table = rows(capsys, "ngram", place, "--orders", "0-2,5,2")
+    assert [list(row) for row in table] == [["context", "nats", "bits"]] * 4
+    assert [row["context"] for row in table] == [0, 1, 2, 5]
+    index = ["ngram", place, "--orders", "0-2,5", "--index", tmp_path / "index"]
+    assert rows(capsys, *index) == table
+    assert rows(capsys, *index) == table  # from the disk
+    assert rows(capsys, *index[:2], "--orders", "5", "--split", "train")[0]["nats"] < table[3]["nats"]  # type: ignore[operator]
+    fitted = rs.NGramLM.fit(rs.Corpus.from_text(text).split("train"), context=2)
+    apart = rows(capsys, "ngram", place, "--orders", "2", "--apart")
+    assert apart[0]["nats"] == pytest.approx(rs.evaluate(fitted, rs.Corpus.from_text(text).split("test")).nats, abs=1e-6)
+    for orders in ("", "x", "3-1", "-2", "1,,2", "2000"):
+        status, error = fails(capsys, "ngram", place, "--orders", orders)
+        assert (status, "expected numbers of symbols" in error or "longest context" in error) == (2, True)
+    status, error = fails(capsys, "ngram", place, "--orders", "9", "--index", tmp_path / "index")
+    assert (status, "contexts of 5 symbols, not of 9" in error) == (1, True)
+    status, error = fails(capsys, "ngram", place, "--index", tmp_path)
+    assert (status, "is no n-gram index" in error) == (1, True)
+
+
+def test_ngram_answers_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("abracadabra " * 40)
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import rnnscope as rs\n"
+        "model = rs.NGramLM.fit(rs.Corpus.from_file('a.txt'), 4)\n"
+        "model.save('index'); rs.NGramLM.open('index').after('abra')\n"
+        "from rnnscope.cli import main; main(['ngram', 'a.txt', '--orders', '1-3'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:3] == ["context", "nats", "bits"]
 
 
 def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:

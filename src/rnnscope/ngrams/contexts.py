@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 _WORD = 63
 """Bits of a signed number that compare as one."""
+_BLOCK = 2**18  # places that are worked on together, so that what is needed for a moment stays small
 
 
 def sorted_contexts(ids: NDArray[np.unsignedinteger[Any]], symbols: int, depth: int) -> tuple[NDArray[Any], NDArray[np.uint16]]:
@@ -31,20 +32,23 @@ def sorted_contexts(ids: NDArray[np.unsignedinteger[Any]], symbols: int, depth: 
     Sadakane 2007.
     """
     words, width = _words(ids, symbols, depth)
-    order: NDArray[Any] = np.argsort(words).astype(np.int32 if len(ids) < 2**31 else np.int64)
+    number = np.int32 if len(ids) < 2**31 else np.int64
+    order: NDArray[Any] = np.argsort(words).astype(number)
     first = changes(words[order])
     compared = width
     while compared < depth:
-        ties = np.flatnonzero(~(first & np.append(first[1:], True)))  # places in groups of more than one
+        ties = np.flatnonzero(~(first & np.append(first[1:], True))).astype(number)  # places in groups of more than one
         if not len(ties):
             break
-        group = np.maximum.accumulate(np.where(first, np.arange(len(ids), dtype=order.dtype), 0))
         rank = np.empty_like(order)
-        rank[order] = group
+        group = np.where(first, np.arange(len(ids), dtype=number), 0)
+        rank[order] = np.maximum.accumulate(group, out=group)
+        keys = group[ties].astype(np.int64)
+        del group
         tied = order[ties]
-        before = np.where(tied >= compared, rank[np.maximum(tied - compared, 0)], -1) + 1
-        keys = (group[ties].astype(np.int64) << 32) | before
-        del rank, group
+        keys <<= 32
+        keys |= np.where(tied >= compared, rank[np.maximum(tied - compared, 0)] + 1, 0)
+        del rank
         within = np.argsort(keys)
         order[ties] = tied[within]
         first[ties] = changes(keys[within])
@@ -72,13 +76,14 @@ def changes(values: Ints) -> NDArray[np.bool_]:
 def _shared(words: Ints, width: int, order: NDArray[Any], depth: int, symbols: int) -> NDArray[np.uint16]:
     bits = int(symbols).bit_length()
     shared = np.zeros(len(order), np.uint16)
-    places = np.arange(1, len(order))
-    for before in range(0, depth, width):
-        a, b = order[places - 1] - before, order[places] - before
-        apart = np.where(a >= 0, words[np.maximum(a, 0)], 0) ^ np.where(b >= 0, words[np.maximum(b, 0)], 0)
-        equal = np.zeros(len(places), np.uint16)
-        for symbol in range(width):
-            equal += apart >> (bits * symbol) == 0
-        shared[places] += equal
-        places = places[equal == width]
-    return np.minimum(shared, np.uint16(depth))
+    for start in range(1, len(order), _BLOCK):
+        places = np.arange(start, min(start + _BLOCK, len(order)))
+        for before in range(0, depth, width):
+            a, b = order[places - 1] - before, order[places] - before
+            apart = np.where(a >= 0, words[np.maximum(a, 0)], 0) ^ np.where(b >= 0, words[np.maximum(b, 0)], 0)
+            equal = np.zeros(len(places), np.uint16)
+            for symbol in range(width):
+                equal += apart >> (bits * symbol) == 0
+            shared[places] += equal
+            places = places[equal == width]
+    return np.minimum(shared, np.uint16(depth), out=shared)

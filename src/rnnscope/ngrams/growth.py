@@ -21,8 +21,9 @@ def grow(ids: Symbols, symbols: int, depth: int) -> ContextTree:
     """The tree of the contexts of up to `depth` symbols that the text `ids`, (text,), holds; each symbol is below `symbols`."""
     growth = _Growth(ids, symbols, depth)
     order, shared = sorted_contexts(ids, symbols, depth)
-    places, shares = ~order, shared.astype(np.int32)  # a context that occurs once is the complement of its position
+    places, shares = ~order, shared.astype(np.int16)  # a context that occurs once is the complement of its position
     shares[0] = -1
+    del order, shared
     for level in range(depth, 0, -1):
         places, shares = growth.join(places, shares, level)
     shares[1:] = 0
@@ -47,7 +48,7 @@ class _Growth:
         self.repeats = np.zeros((depth + 2, _COUNTED), np.int64)
         self.continuation_repeats = np.zeros((depth + 2, _COUNTED), np.int64)
 
-    def join(self, places: NDArray[Any], shares: NDArray[np.int32], level: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    def join(self, places: NDArray[Any], shares: NDArray[np.int16], level: int) -> tuple[NDArray[Any], NDArray[np.int16]]:
         """Make nodes of all neighbours that share `level` symbols and no more; what is left, and what it shares."""
         joined = shares == level
         begins = ~joined & np.append(joined[1:], False)
@@ -155,8 +156,7 @@ class _Column:
     def extend(self, values: NDArray[Any]) -> None:
         size = len(self.held) + len(values)
         if size > len(self._room):
-            room = np.empty(max(size, len(self._room) * 3 // 2), self._room.dtype)
-            room[: len(self.held)] = self.held
-            self._room = room
-        self._room[len(self.held) : size] = values
+            del self.held
+            self._room.resize(max(size, len(self._room) * 2), refcheck=False)  # in place: a large one is moved, not copied
+        self._room[size - len(values) : size] = values
         self.held = self._room[:size]
