@@ -32,7 +32,7 @@ def discounts(repeats: Ints) -> Floats:
     of that length get 0.5, 1 and 1.5, as KenLM has it.
 
     >>> discounts(np.array([[198, 111, 78, 48], [5, 2, 0, 1]])).round(3).tolist()
-    [[0.0, 0.471, 1.006, 1.839], [0.0, 0.5, 1.0, 1.5]]
+    [[0.0, 0.471, 1.006, 1.84], [0.0, 0.5, 1.0, 1.5]]
     """
     once, twice, thrice = (repeats[:, k].astype(np.float64) for k in range(3))
     step = np.arange(1, 4)
