@@ -49,8 +49,8 @@ class WindowLM(Network):
         self.context, units = architecture.context, architecture.units
         self.weight = nn.Parameter(torch.empty(self.context, len(vocabulary), units))
         self.bias = nn.Parameter(torch.empty(units))
-        for parameter in (self.weight, self.bias):
-            nn.init.uniform_(parameter, -(units**-0.5), units**-0.5)
+        nn.init.uniform_(self.weight, -1, 1)  # looked up, not multiplied: as large as an embedding's rows
+        nn.init.uniform_(self.bias, -(units**-0.5), units**-0.5)
         self.readout = nn.Linear(units, len(vocabulary))
 
     @property

@@ -13,6 +13,7 @@ doesn't hold leaves all to the next shorter one.
 So p' is the same for all n, and one walk down the tree gives every n at once.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -76,22 +77,21 @@ class KneserNey:
         """
         symbols, found = self.tree.symbols, {}
         shorter = np.full(len(reached), 1 / symbols)
-        for depth in range(contexts[-1] + 1):
+        for depth in range(_deepest(reached, contexts) + 1):
             here = np.flatnonzero(reached >= depth)
             distinct, which = np.unique(loci[depth, here], return_inverse=True)
             wanted = which * symbols + following[here]
             for continuation in _kinds(depth, contexts):
                 share = self.share(distinct, depth, continuation=continuation)
                 known = share.owners * symbols + share.symbols
-                at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
+                at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
                 longer = shorter.copy()
-                if len(here):
-                    longer[here] = share.rest[which] * shorter[here] + np.where(known[at] == wanted, share.weights[at], 0)
+                longer[here] = share.rest[which] * shorter[here] + np.where(known[at] == wanted, share.weights[at], 0)
                 if continuation:
                     shorter = longer
                 else:
                     found[depth] = longer
-        return np.stack([found[n] for n in contexts])
+        return np.stack([found.get(n, shorter) for n in contexts])  # no place has a longer context than the deepest
 
     def distributions(self, loci: Ints, reached: Ints, contexts: Sequence[int], out: NDArray[Any], rows: Ints) -> None:
         """log p of every symbol, as `probabilities` gives p of one, into `out[:, rows]`: `out` has (contexts, …, symbols).
@@ -103,7 +103,8 @@ class KneserNey:
         ended = np.empty((len(reached), symbols), out.dtype)  # of places whose context the text doesn't hold any longer
         shorter = np.full((1, symbols), 1 / symbols)
         row = np.zeros(len(reached), np.int64)  # of each place in `shorter`
-        for depth in range(contexts[-1] + 1):
+        deepest = _deepest(reached, contexts)
+        for depth in range(deepest + 1):
             here, over = np.flatnonzero(reached >= depth), reached < depth
             distinct, first, which = np.unique(loci[depth, here], return_index=True, return_inverse=True)
             before = row[here[first]]
@@ -119,12 +120,18 @@ class KneserNey:
                     at = out[contexts.index(depth)]
                     at[rows[here]] = logarithm(longer).astype(out.dtype, copy=False)[which]
                     at[rows[over]] = ended[over]
+        for k in range(bisect_right(contexts, deepest), len(contexts)):
+            out[k][rows] = ended
 
 
 def logarithm(p: Floats) -> Floats:
     """log p; a discount of 0, which tiny texts can have, leaves nothing for what wasn't seen, whose log p is −∞."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(p))
+
+
+def _deepest(reached: Ints, contexts: Sequence[int]) -> int:
+    return min(contexts[-1], int(reached.max(initial=0)))
 
 
 def _kinds(depth: int, contexts: Sequence[int]) -> Iterator[bool]:
