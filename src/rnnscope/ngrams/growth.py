@@ -97,9 +97,9 @@ class _Growth:
         firsts = np.flatnonzero(changes(keys))
         counts, continuations = np.add.reduceat(count[order], firsts), np.diff(np.append(firsts, len(keys)))
         if level < self.depth:
-            self._note(self.continuation_repeats, level, level, continuations)
+            self._note(self.continuation_repeats, level, np.full(len(counts), level), continuations)
         if level == 0:
-            self._note(self.repeats, 0, 0, counts)
+            self._note(self.repeats, 0, np.zeros(len(counts), np.int64), counts)
         self.pair_symbols.extend(keys[firsts] % self.symbols)
         self.pair_counts.extend(counts)
         self.pair_continuations.extend(continuations)
@@ -109,22 +109,20 @@ class _Growth:
     def _note_edges(self, members: NDArray[Any], rows: Ints, member: Ints, count: Ints, level: int) -> None:
         """Count the strings between `level` and the members, which have no nodes of their own: they occur as often as the
         members do, each with one symbol before it, the start of the text counting as one."""
-        single = members < 0
-        ends = np.where(
-            single, np.minimum(rows + 1, self.depth), self.depths.held[np.maximum(members, 0)] if (~single).any() else 0
-        )
-        last = np.where(single, ends, ends - 1)  # a member's own context can have several symbols before it
-        for end in np.unique(ends[member]).tolist():
-            self._note(self.repeats, level + 1, end, count[ends[member] == end])
-        for end in np.unique(last).tolist():
-            if end > level:
-                self._note(self.continuation_repeats, level + 1, end, np.ones(int((last[member] == end).sum()), np.int64))
+        ends = np.minimum(rows + 1, self.depth)
+        nodes = members >= 0
+        ends[nodes] = self.depths.held[members[nodes]]
+        self._note(self.repeats, level + 1, ends[member], count)
+        ends[nodes] -= 1  # a node's own context can have several symbols before it
+        self._note(self.continuation_repeats, level + 1, ends[member], np.ones(len(member), np.int64))
 
-    @staticmethod
-    def _note(repeats: Ints, first: int, last: int, counts: Ints) -> None:
-        found = np.bincount(np.minimum(counts, _COUNTED + 1), minlength=_COUNTED + 2)[1 : _COUNTED + 1]
-        repeats[first] += found
-        repeats[last + 1] -= found
+    def _note(self, repeats: Ints, first: int, lasts: Ints, counts: Ints) -> None:
+        """Strings that occur so often at all depths from `first` to their last one."""
+        classes = _COUNTED + 2
+        found = np.bincount(lasts * classes + np.minimum(counts, _COUNTED + 1), minlength=(self.depth + 1) * classes)
+        ending = found.reshape(-1, classes)[:, 1 : _COUNTED + 1]
+        repeats[first] += ending.sum(0)
+        repeats[1:] -= ending
 
     def tree(self) -> ContextTree:
         return ContextTree(

@@ -53,7 +53,7 @@ class Recipe:
         epoch `decay_after` on
     gradient_norm: a gradient longer than this is scaled down to it; 0 leaves it
     gradient_clamp: each element of a gradient is clamped to ± this; 0 leaves it
-    initial_range: all weights and biases are drawn from ± this; 0 takes ±1/√units, as torch does
+    initial_range: all weights and biases are drawn from ± this; 0 takes ±1/√units, as torch does, and ±1 for the rows of a window
     forget_bias: added to the bias of the gate that keeps the state, towards keeping (an RNN has none)
     chrono: gate biases are drawn so that units begin with memories of up to so many symbols, spread evenly over
         orders of magnitude (Tallec & Ollivier 2018); 0 leaves them as the other weights
