@@ -84,6 +84,15 @@ def test_recorded_and_written(ngram: rs.NGramLM, corpus: rs.Corpus, tmp_path: Pa
     np.testing.assert_array_equal(trace["log_prob"][:], ngram.log_prob(test, [8])[0])
     np.testing.assert_array_equal(trace["match_length"][:], ngram.match_length(test))
     assert trace["top3/ids"][:].shape == (len(test), 3)
+    for name in ("log_probs", "top5/ids", "top5/log_probs"):  # not kept: looked up again
+        (values,) = (block.arrays[name] for block in ngram.read(test, [name], block=len(test)))
+        np.testing.assert_array_equal(trace[name][3:90:7], values[3:90:7])
+    ngram.save(tmp_path / "index")
+    kept = rs.record(ngram.shorter(3), test, tmp_path / "other trace")
+    np.testing.assert_array_equal(kept["log_prob"][:], ngram.log_prob(test, [3])[0])
+    np.testing.assert_array_equal(rs.open_trace(tmp_path / "other trace")["match_length"][:], ngram.shorter(3).match_length(test))
+    with pytest.raises(UsageError, match="another model"):
+        rs.open_trace(tmp_path / "other trace", ngram)
     with pytest.raises(UnknownNameError, match="signal"):
         rs.record(ngram, test, tmp_path / "other", ["layer0/cell"])
     written = rs.sample(ngram, "def ", length=40, temperature=0)

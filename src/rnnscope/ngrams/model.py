@@ -1,6 +1,6 @@
 """`NGramLM`: n-grams of every order as a language model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from rnnscope.files import fingerprint
 from rnnscope.ngrams.growth import grow
 from rnnscope.ngrams.index import read_index, write_index
 from rnnscope.ngrams.kneser_ney import KneserNey, logarithm
+from rnnscope.ngrams.recomputation import Recomputation
 from rnnscope.ngrams.tree import ContextTree, Ints
 from rnnscope.predictions import find, from_log_probs, predictions
 from rnnscope.protocol import Block, Listener
@@ -86,28 +87,39 @@ class NGramLM:
         ids = np.ascontiguousarray(self.tree.ids)
         return fingerprint("n-gram", self.vocabulary.fingerprint, self.context, str(ids.dtype), ids.data.cast("B"))
 
+    def find(self, patterns: str | Iterable[str]) -> list[Signal]:
+        """The signals that match; see `predictions.find`."""
+        return find(self.signals, patterns, len(self.vocabulary))
+
     def read(self, corpus: Corpus, signals: Sequence[str], *, block: int = 256) -> Iterator[Block]:
         """See `LanguageModel.read`. A segment begins without any context."""
         if block < 1:
             raise UsageError(f"a block holds at least 1 symbol, not {block}")
         self.accept(corpus)
-        names = [s.name for s in find(self.signals, signals, len(self.vocabulary))]
-        whole = any(name not in ("match_length", "log_prob") for name in names)
-        for places in self._stretches(corpus, whole=whole):
-            arrays = self._arrays(corpus, places, names, whole=whole)
-            first, stop = int(places[0]), int(places[-1]) + 1
-            cuts = corpus.bounds[(corpus.bounds > first) & (corpus.bounds < stop)].tolist()
-            for start, end in zip([first, *cuts], [*cuts, stop], strict=True):
+        names = [s.name for s in self.find(signals)]
+        for stretch in self._stretches(len(corpus), 1 if _whole(names) else 0):
+            places = np.arange(stretch.start, stretch.stop)
+            arrays = self._look_up_signals(corpus, places, names)
+            cuts = corpus.bounds[(corpus.bounds > stretch.start) & (corpus.bounds < stretch.stop)].tolist()
+            for start, end in zip([stretch.start, *cuts], [*cuts, stretch.stop], strict=True):
                 for at in range(start, end, block):
-                    piece = slice(at - first, min(at + block, end) - first)
+                    piece = slice(at - stretch.start, min(at + block, end) - stretch.start)
                     yield Block(at, {name: value[piece] for name, value in arrays.items()})
 
-    def _arrays(self, corpus: Corpus, places: Ints, names: Sequence[str], *, whole: bool) -> dict[str, NDArray[Any]]:
+    def at(self, corpus: Corpus, positions: Ints, signals: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Signals at some positions of a corpus, in any order, each (positions, units) or (positions,)."""
+        self.accept(corpus)
+        names = [s.name for s in self.find(signals)]
+        stretches = list(self._stretches(len(positions), 1 if _whole(names) else 0)) or [slice(0, 0)]
+        parts = [self._look_up_signals(corpus, positions[stretch], names) for stretch in stretches]
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    def _look_up_signals(self, corpus: Corpus, places: Ints, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         following = corpus.next_ids(places)
         order, loci, reached = self._look_up(corpus, places, self.context)
         back = np.argsort(order)
         found: dict[str, NDArray[Any]] = {"match_length": reached[back].astype(np.int32)}
-        if whole:
+        if _whole(names):
             log_probs = np.empty((len(places), len(self.vocabulary)), np.float32)
             for part in self._neighbours(len(places)):
                 self._smoothing.distributions(loci[:, part], reached[part], [self.context], log_probs[None], order[part])
@@ -117,6 +129,10 @@ class NGramLM:
             found["log_prob"] = np.where(following < 0, np.nan, logarithm(p)).astype(np.float32)
         return {name: found[name] for name in names}
 
+    def recomputation(self, corpus: Corpus, streams: int, states: object, dtypes: object) -> Recomputation:
+        """What gives any window of any signal of a recorded text; see `traces.Recomputable`. There is no state to begin from."""
+        return Recomputation(self, corpus)
+
     def log_prob(self, corpus: Corpus, contexts: Contexts) -> NDArray[np.float32]:
         """log p of the symbol that really came next by models of several contexts: (contexts, symbols of the corpus), nats.
 
@@ -125,7 +141,8 @@ class NGramLM:
         chosen = self._rising(contexts)
         self.accept(corpus)
         found = np.empty((len(chosen), len(corpus)), np.float32)
-        for places in self._stretches(corpus, whole=False):
+        for stretch in self._stretches(len(corpus), 0):
+            places = np.arange(stretch.start, stretch.stop)
             following = corpus.next_ids(places)
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
             p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], chosen)
@@ -139,12 +156,13 @@ class NGramLM:
         """
         chosen = self._rising(contexts)
         self.accept(corpus)
-        for places in self._stretches(corpus, whole=True, models=len(chosen)):
+        for stretch in self._stretches(len(corpus), len(chosen)):
+            places = np.arange(stretch.start, stretch.stop)
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
             found = np.empty((len(chosen), len(places), len(self.vocabulary)), np.float32)
             for part in self._neighbours(len(places)):
                 self._smoothing.distributions(loci[:, part], reached[part], chosen, found, order[part])
-            yield int(places[0]), found if chosen == list(contexts) else found[[chosen.index(n) for n in contexts]]
+            yield stretch.start, found if chosen == list(contexts) else found[[chosen.index(n) for n in contexts]]
 
     def match_length(self, corpus: Corpus) -> NDArray[np.int32]:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
@@ -195,10 +213,10 @@ class NGramLM:
         model.origin = {"loader": "ngram", "path": str(Path(path).absolute()), "options": {"context": model.context}}
         return model if context is None else model.shorter(context)
 
-    def _stretches(self, corpus: Corpus, *, whole: bool, models: int = 1) -> Iterator[Ints]:
-        size = _PLACES if not whole else max(1, min(_PLACES, _ROOM // (len(self.vocabulary) * models)))
-        for start in range(0, len(corpus), size):
-            yield np.arange(start, min(start + size, len(corpus)))
+    def _stretches(self, places: int, distributions: int) -> Iterator[slice]:
+        """Places that are looked up together, when so many whole distributions are wanted at each."""
+        size = _PLACES if not distributions else max(1, min(_PLACES, _ROOM // (len(self.vocabulary) * distributions)))
+        return (slice(start, min(start + size, places)) for start in range(0, places, size))
 
     def _neighbours(self, places: int) -> Iterator[slice]:
         size = max(16, _NEIGHBOURS // len(self.vocabulary))
@@ -221,6 +239,11 @@ class NGramLM:
         if not len(contexts):
             raise UsageError("no context is named; expected at least one length, such as 5")
         return sorted(set(contexts))
+
+
+def _whole(names: Sequence[str]) -> bool:
+    """Whether whole distributions are needed for these signals."""
+    return any(name not in ("match_length", "log_prob") for name in names)
 
 
 def _check_context(context: Any, longest: int) -> None:

@@ -17,7 +17,7 @@ from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.recording.reading import Place, Reading, noted
 from rnnscope.signal import Signal, select
-from rnnscope.traces import Trace, TraceWriter
+from rnnscope.traces import Recomputable, Trace, TraceWriter
 from rnnscope.traces.layout import FORMAT, MARKER
 
 _VERIFIED = 256
@@ -81,9 +81,9 @@ def record(
             place = _place(room, identity, into, overwrite)
             folder = room / "trace"
             about: dict[str, Any] = {"model": _described(model, into)}
+            others = [signal for signal in model.signals if signal not in chosen] if isinstance(model, Recomputable) else []
             if isinstance(model, Recurrent):
                 plan = model.plan(corpus, streams)
-                others = [signal for signal in model.signals if signal not in chosen]
                 writer = TraceWriter(folder, corpus, chosen, others=others, half=halved, marks=plan.marks)
                 reading = Reading(
                     model, corpus, plan, writer, list(writer.signals), tolerance=tolerance, place=place,
@@ -92,12 +92,12 @@ def record(
                 reading.finish()
                 about |= {"streams": reading.described(), "dtypes": place.dtypes}
             else:
-                writer = TraceWriter(folder, corpus, chosen, half=halved)
+                writer = TraceWriter(folder, corpus, chosen, others=others, half=halved)
                 _read(model, corpus, writer, progress)
             writer.finish(about)
             finish(folder, into)
     trace = Trace.open(into)
-    return trace.computed_by(model) if isinstance(model, Recurrent) else trace
+    return trace.computed_by(model) if isinstance(model, Recomputable) else trace
 
 
 def _check(model: LanguageModel, streams: Any, tolerance: Any) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
@@ -111,8 +111,9 @@ class Source(Protocol):
     def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]: ...
 
 
-class Model(Protocol):
-    """What gives one: a recurrent model."""
+@runtime_checkable
+class Recomputable(Protocol):
+    """What gives one: a recurrent model, or an n-gram."""
 
     name: str
 
@@ -253,12 +254,12 @@ class Trace:
             f"recorded{gone}: rs.open_trace(path, model=model), or --run on the command line"
         )
 
-    def computed_by(self, model: Model) -> "Trace":
+    def computed_by(self, model: Recomputable) -> "Trace":
         """Let a model compute what was not kept. Raises `UsageError` for another than was recorded, or one that has changed."""
-        if not hasattr(model, "recomputation"):
+        if not isinstance(model, Recomputable):
             raise UsageError(
-                f"a {type(model).__name__} is no recurrent model; expected the one that was recorded, {self.model['name']} "
-                "(rs.wrap makes one of a module)"
+                f"a {type(model).__name__} is no recurrent model and no n-gram; expected the one that was recorded, "
+                f"{self.model['name']} (rs.wrap makes one of a module)"
             )
         if model.fingerprint != self.model["fingerprint"]:
             raise UsageError(
@@ -330,7 +331,7 @@ class Trace:
             yield start, values[start : start + TIME_CHUNK]
 
 
-def open_trace(path: str | Path, model: Model | None = None) -> Trace:
+def open_trace(path: str | Path, model: Recomputable | None = None) -> Trace:
     """Open a trace; see `Trace`. With `model`, the one that was recorded, also what was not kept can be had.
 
     A trace of a run finds the run itself, as long as it lies where it lay. Raises `FormatError` for a folder that is no
