@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rnnscope.cli.show import print_table, table_options
+from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import text_options
 
 
@@ -58,5 +58,8 @@ def ngram(
     from rnnscope.ngrams.ladder import counted, ladder
 
     corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
-    model = counted(corpus.split("train"), max(orders), index)
-    print_table(ladder(model, corpus.split(split), orders, apart=apart), form, digits=4)
+    with progress_bar("count") as progress:
+        model = counted(corpus.split("train"), max(orders), index, progress=progress)
+    with progress_bar("predict") as progress:
+        table = ladder(model, corpus.split(split), orders, apart=apart, progress=progress)
+    print_table(table, form, digits=4)

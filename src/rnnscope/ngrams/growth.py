@@ -12,22 +12,26 @@ from numpy.typing import NDArray
 
 from rnnscope.ngrams.contexts import changes, sorted_contexts
 from rnnscope.ngrams.tree import ContextTree, Ints, Symbols
+from rnnscope.progress import Progress, silent
 
 _COUNTED = 4
 """Counts of counts that discounts are made of: strings that occur once, twice, three and four times."""
 
 
-def grow(ids: Symbols, symbols: int, depth: int) -> ContextTree:
+def grow(ids: Symbols, symbols: int, depth: int, progress: Progress = silent) -> ContextTree:
     """The tree of the contexts of up to `depth` symbols that the text `ids`, (text,), holds; each symbol is below `symbols`."""
-    growth = _Growth(ids, symbols, depth)
+    growth, total = _Growth(ids, symbols, depth), len(ids)
+    progress(0, total, "sorting")
     order, shared = sorted_contexts(ids, symbols, depth)
     places, shares = ~order, shared.astype(np.int16)  # a context that occurs once is the complement of its position
     shares[0] = -1
     del order, shared
     for level in range(depth, 0, -1):
+        progress(total // 2 + (depth - level) * total // (2 * depth), total, f"counting contexts of {level}")
         places, shares = growth.join(places, shares, level)
     shares[1:] = 0
     growth.join(places, shares, 0)
+    progress(total, total)
     return growth.tree()
 
 

@@ -11,18 +11,23 @@ from numpy.typing import NDArray
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, OccupiedError
 from rnnscope.ngrams.model import NGramLM
+from rnnscope.progress import Progress, silent
 
 
-def ladder(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False) -> pd.DataFrame:
+def ladder(
+    model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False, progress: Progress = silent
+) -> pd.DataFrame:
     """Mean cross-entropy of a text by models of several contexts: `context nats bits`, a row for each, in the order asked for.
 
     See `surprise` for how it is read.
     """
-    nats = surprise(model, corpus, contexts, apart=apart).mean(1)
+    nats = surprise(model, corpus, contexts, apart=apart, progress=progress).mean(1)
     return pd.DataFrame({"context": list(contexts), "nats": nats, "bits": nats / log(2)})
 
 
-def surprise(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False) -> NDArray[np.float64]:
+def surprise(
+    model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: bool = False, progress: Progress = silent
+) -> NDArray[np.float64]:
     """−log p of the symbols of a text by models of several contexts, (contexts, predicted symbols), nats.
 
     The corpus's segments are read as one text, as they are counted and as tools for n-grams read a file: every symbol is
@@ -30,7 +35,7 @@ def surprise(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: 
     and a symbol counts if its predecessor is there. The paper's numbers are those of one text (decision 0012).
     Raises `CorpusError` where nothing is predicted.
     """
-    log_prob = model.log_prob(corpus if apart else Corpus(corpus.name, corpus.vocabulary, corpus.ids), contexts)
+    log_prob = model.log_prob(corpus if apart else Corpus(corpus.name, corpus.vocabulary, corpus.ids), contexts, progress=progress)
     log_prob = log_prob[:, ~np.isnan(log_prob[0])]
     if not apart:
         log_prob = np.insert(log_prob, 0, [model.after(corpus.ids[:0], n)[corpus.ids[0]] for n in contexts], axis=1)
@@ -39,13 +44,13 @@ def surprise(model: NGramLM, corpus: Corpus, contexts: Sequence[int], *, apart: 
     return -log_prob.astype(np.float64)
 
 
-def counted(corpus: Corpus, context: int, index: Path | None = None) -> NGramLM:
+def counted(corpus: Corpus, context: int, index: Path | None = None, *, progress: Progress = silent) -> NGramLM:
     """`NGramLM.fit`, or the counts that an index holds already; what was counted is kept there.
 
     Raises `OccupiedError` for an index of another text, or of shorter contexts.
     """
     if index is None or not index.exists():
-        model = NGramLM.fit(corpus, context)
+        model = NGramLM.fit(corpus, context, progress=progress)
         if index is not None:
             model.save(index)
         return model

@@ -18,6 +18,7 @@ from rnnscope.ngrams.kneser_ney import KneserNey, logarithm
 from rnnscope.ngrams.recomputation import Recomputation
 from rnnscope.ngrams.tree import ContextTree, Ints
 from rnnscope.predictions import find, from_log_probs, predictions
+from rnnscope.progress import Progress, silent
 from rnnscope.protocol import Block, Listener
 from rnnscope.signal import Signal
 
@@ -51,7 +52,7 @@ class NGramLM:
         self._smoothing = KneserNey(tree)
 
     @classmethod
-    def fit(cls, corpus: Corpus, context: int = 20) -> "NGramLM":
+    def fit(cls, corpus: Corpus, context: int = 20, *, progress: Progress = silent) -> "NGramLM":
         """Count a corpus: give it the part to learn from, `corpus.split("train")`. Its segments are joined as they lie.
 
         `context` is the largest number of symbols that a prediction depends on, as in the paper's Table 2, where a 20-gram has
@@ -59,7 +60,7 @@ class NGramLM:
         """
         expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
         _check_context(context, LONGEST)
-        return cls(grow(np.ascontiguousarray(corpus.ids), len(corpus.vocabulary), context), corpus.vocabulary)
+        return cls(grow(np.ascontiguousarray(corpus.ids), len(corpus.vocabulary), context, progress), corpus.vocabulary)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} of {len(self.tree.ids):,} symbols>"
@@ -133,7 +134,7 @@ class NGramLM:
         """What gives any window of any signal of a recorded text; see `traces.Recomputable`. There is no state to begin from."""
         return Recomputation(self, corpus)
 
-    def log_prob(self, corpus: Corpus, contexts: Contexts) -> NDArray[np.float32]:
+    def log_prob(self, corpus: Corpus, contexts: Contexts, *, progress: Progress = silent) -> NDArray[np.float32]:
         """log p of the symbol that really came next by models of several contexts: (contexts, symbols of the corpus), nats.
 
         NaN where nobody knows what came next. All of them take little more time than the longest alone.
@@ -147,6 +148,7 @@ class NGramLM:
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
             p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], chosen)
             found[:, places[order]] = np.where(following[order] < 0, np.nan, logarithm(p))
+            progress(stretch.stop, len(corpus))
         return found[[chosen.index(n) for n in contexts]]
 
     def log_probs(self, corpus: Corpus, contexts: Contexts) -> Iterator[tuple[int, NDArray[np.float32]]]:
