@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, expect
@@ -172,20 +172,26 @@ class NGramLM:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
         return np.concatenate([block.arrays["match_length"] for block in self.read(corpus, ["match_length"], block=_PLACES)])
 
-    def after(self, text: str | bytes | NDArray[Any], context: int | None = None) -> NDArray[np.float64]:
+    def after(self, text: str | bytes | ArrayLike, context: int | None = None) -> NDArray[np.float64]:
         """log p of every symbol after a text, (symbols,), nats; by at most `context` symbols of it. For a page that asks live."""
         context = self.context if context is None else _checked(context, self.tree.depth)
-        ids = self.vocabulary.encode(text) if isinstance(text, str | bytes) else np.asarray(text, None if len(text) else np.int64)
-        if ids.ndim != 1 or ids.dtype.kind not in "iu" or (len(ids) and not 0 <= ids.min() <= ids.max() < len(self.vocabulary)):
-            raise UsageError(
-                f"expected a text, or symbol numbers from 0 to {len(self.vocabulary) - 1:,}, (time,), not {text!r:.60}"
-            )
+        ids = self._numbers(text)
         ids = ids[len(ids) - min(context, len(ids)) :]
         loci, reached = self.tree.walk(ids, np.array([len(ids) - 1]), np.array([len(ids)]), context)
         found = np.empty((1, 1, len(self.vocabulary)), np.float64)
         self._smoothing.distributions(loci, reached, [context], found, np.zeros(1, np.int64))
         log_probs: NDArray[np.float64] = found[0, 0]
         return log_probs
+
+    def _numbers(self, text: str | bytes | ArrayLike) -> NDArray[Any]:
+        if isinstance(text, str | bytes):
+            return self.vocabulary.encode(text)
+        ids, symbols = np.asarray(text), len(self.vocabulary)
+        if not ids.size:
+            ids = ids.astype(np.int64)  # an empty list would be one of floats
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or ((ids < 0) | (ids >= symbols)).any():
+            raise UsageError(f"{text!r:.60} is no text; expected one, or symbol numbers from 0 to {symbols - 1:,}, (time,)")
+        return ids
 
     def listen(self) -> Listener:
         """Begin a text that it will be told piece by piece."""
