@@ -63,6 +63,25 @@ def test_shorter_contexts_are_models_of_their_own(ngram: rs.NGramLM, corpus: rs.
         assert ngram.shorter(context).name == alone.name == f"{context}-gram"
 
 
+def test_contexts_in_any_order_and_of_any_kind(ngram: rs.NGramLM, corpus: rs.Corpus) -> None:
+    test = corpus.split("test")
+    five, two = ngram.log_prob(test, np.array([5, 2]))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(ngram.log_prob(test, (2, 5, 2)), [two, five, two])
+    for _, log_probs in ngram.log_probs(test, [2, 5, 2]):
+        np.testing.assert_array_equal(log_probs[0], log_probs[2])
+    assert rs.NGramLM.fit(corpus, np.int64(3)).fingerprint == rs.NGramLM.fit(corpus, 3).fingerprint  # type: ignore[arg-type]
+
+
+def test_long_repeats_and_long_contexts_are_no_trouble() -> None:
+    for text in ("a" * 30_000, "ab" * 15_000, "the same again, " * 2_000):
+        corpus = rs.Corpus.from_text(text)
+        model = rs.NGramLM.fit(corpus, context=1000)
+        assert model.match_length(corpus)[-2] == 1000
+        check = model.after(text[:500])
+        assert np.exp(check).sum() == pytest.approx(1)
+        assert corpus.vocabulary.values[int(check.argmax())] == ord(text[500])
+
+
 def test_match_length(ngram: rs.NGramLM, corpus: rs.Corpus) -> None:
     train, test = corpus.split("train").to_str(), corpus.split("test")
     text, found = test.to_str(), ngram.match_length(test)
@@ -159,6 +178,13 @@ def test_bad_input(ngram: rs.NGramLM, corpus: rs.Corpus) -> None:
         ngram.shorter(9)
     with pytest.raises(UsageError, match="at least one length"):
         ngram.log_prob(corpus, [])
+    for contexts in (3, None, "12"):
+        with pytest.raises(UsageError, match=r"several lengths of context|whole number of symbols"):
+            ngram.log_prob(corpus, contexts)  # type: ignore[arg-type]
+    for text in (None, 5, [0, len(corpus.vocabulary)], [-1], [0.5], [[1, 2]]):
+        with pytest.raises(UsageError, match="is no text; expected one, or symbol numbers"):
+            ngram.after(text)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(ngram.after([]), ngram.after(""))
     with pytest.raises(UsageError, match="another vocabulary"):
         ngram.match_length(rs.Corpus.from_text("another text"))
     with pytest.raises(UsageError, match="expected a Corpus"):

@@ -105,6 +105,12 @@ def test_a_value_depends_on_the_window_alone(context: int) -> None:
     assert not torch.equal(model.advance(others, model.begin(1))[0]["layer0/hidden"][-1], hidden[-1])
 
 
+@pytest.mark.parametrize("wrong", [-1, 7])
+def test_numbers_that_are_no_symbols(wrong: int) -> None:
+    with pytest.raises(UsageError, match="6-NN 9 has symbols 0 to 6, and was given"):
+        network()(torch.tensor([[0], [wrong], [3]]))
+
+
 def test_missing_symbols_add_nothing() -> None:
     """The first symbol of a segment is read as a window of one symbol would."""
     long, short = network(6), network(1)

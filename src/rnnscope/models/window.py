@@ -85,6 +85,10 @@ class WindowLM(Network):
 
     def _windows(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """What is seen at each step, (time, batch, context), the latest symbol last; and the state after."""
+        symbols = len(self.vocabulary)
+        # Else a number that is too large would take another symbol's row. On a GPU the look would wait for the device.
+        if ids.device.type == "cpu" and ((ids < 0) | (ids >= symbols)).any():
+            raise UsageError(f"{self.name} has symbols 0 to {symbols - 1}, and was given {int(ids.min())} to {int(ids.max())}")
         text = torch.cat([state["window"].T, ids])
         return text[1:].unfold(0, self.context, 1), {"window": text[-self.context :].T.contiguous()}
 

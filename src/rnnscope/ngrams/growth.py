@@ -26,7 +26,8 @@ def grow(ids: Symbols, symbols: int, depth: int, progress: Progress = silent) ->
     places, shares = ~order, shared.astype(np.int16)  # a context that occurs once is the complement of its position
     shares[0] = -1
     del order, shared
-    for level in range(depth, 0, -1):
+    occurring = np.flatnonzero(np.bincount(shares[1:], minlength=1))
+    for level in occurring[occurring > 0][::-1].tolist():
         progress(total // 2 + (depth - level) * total // (2 * depth), total, f"counting contexts of {level}")
         places, shares = growth.join(places, shares, level)
     shares[1:] = 0

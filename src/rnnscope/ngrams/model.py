@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, expect
@@ -59,20 +59,20 @@ class NGramLM:
         contexts of 20 symbols. Takes time as n log n in the length of the text, and memory for some 100 bytes a symbol.
         """
         expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
-        _check_context(context, LONGEST)
-        return cls(grow(np.ascontiguousarray(corpus.ids), len(corpus.vocabulary), context, progress), corpus.vocabulary)
+        ids, symbols = np.ascontiguousarray(corpus.ids), len(corpus.vocabulary)
+        return cls(grow(ids, symbols, _checked(context, LONGEST), progress), corpus.vocabulary)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} of {len(self.tree.ids):,} symbols>"
 
     def shorter(self, context: int) -> "NGramLM":
         """The model of contexts of `context` symbols, from the same counts."""
-        _check_context(context, self.tree.depth)
         other = copy(self)
-        other.context, other.name = context, f"{context}-gram"
+        other.context = _checked(context, self.tree.depth)
+        other.name = f"{other.context}-gram"
         other.__dict__.pop("fingerprint", None)
         if self.origin is not None:
-            other.origin = {**self.origin, "options": {"context": context}}
+            other.origin = {**self.origin, "options": {"context": other.context}}
         return other
 
     @property
@@ -139,7 +139,8 @@ class NGramLM:
 
         NaN where nobody knows what came next. All of them take little more time than the longest alone.
         """
-        chosen = self._rising(contexts)
+        wanted = self._known_contexts(contexts)
+        chosen = sorted(set(wanted))
         self.accept(corpus)
         found = np.empty((len(chosen), len(corpus)), np.float32)
         for stretch in self._stretches(len(corpus), 0):
@@ -149,14 +150,15 @@ class NGramLM:
             p = self._smoothing.probabilities(loci, reached, np.maximum(following, 0)[order], chosen)
             found[:, places[order]] = np.where(following[order] < 0, np.nan, logarithm(p))
             progress(stretch.stop, len(corpus))
-        return found[[chosen.index(n) for n in contexts]]
+        return found[[chosen.index(n) for n in wanted]]
 
     def log_probs(self, corpus: Corpus, contexts: Contexts) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """log p of every symbol by models of several contexts, a stretch at a time, in order.
 
         Yields the position of its first symbol and an array (contexts, symbols of the stretch, symbols of the vocabulary), nats.
         """
-        chosen = self._rising(contexts)
+        wanted = self._known_contexts(contexts)
+        chosen = sorted(set(wanted))
         self.accept(corpus)
         for stretch in self._stretches(len(corpus), len(chosen)):
             places = np.arange(stretch.start, stretch.stop)
@@ -164,23 +166,32 @@ class NGramLM:
             found = np.empty((len(chosen), len(places), len(self.vocabulary)), np.float32)
             for part in self._neighbours(len(places)):
                 self._smoothing.distributions(loci[:, part], reached[part], chosen, found, order[part])
-            yield stretch.start, found if chosen == list(contexts) else found[[chosen.index(n) for n in contexts]]
+            yield stretch.start, found if chosen == wanted else found[[chosen.index(n) for n in wanted]]
 
     def match_length(self, corpus: Corpus) -> NDArray[np.int32]:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
         return np.concatenate([block.arrays["match_length"] for block in self.read(corpus, ["match_length"], block=_PLACES)])
 
-    def after(self, text: str | bytes | NDArray[Any], context: int | None = None) -> NDArray[np.float64]:
+    def after(self, text: str | bytes | ArrayLike, context: int | None = None) -> NDArray[np.float64]:
         """log p of every symbol after a text, (symbols,), nats; by at most `context` symbols of it. For a page that asks live."""
-        context = self.context if context is None else context
-        _check_context(context, self.tree.depth)
-        ids = self.vocabulary.encode(text) if isinstance(text, str | bytes) else np.asarray(text)
+        context = self.context if context is None else _checked(context, self.tree.depth)
+        ids = self._numbers(text)
         ids = ids[len(ids) - min(context, len(ids)) :]
         loci, reached = self.tree.walk(ids, np.array([len(ids) - 1]), np.array([len(ids)]), context)
         found = np.empty((1, 1, len(self.vocabulary)), np.float64)
         self._smoothing.distributions(loci, reached, [context], found, np.zeros(1, np.int64))
         log_probs: NDArray[np.float64] = found[0, 0]
         return log_probs
+
+    def _numbers(self, text: str | bytes | ArrayLike) -> NDArray[Any]:
+        if isinstance(text, str | bytes):
+            return self.vocabulary.encode(text)
+        ids, symbols = np.asarray(text), len(self.vocabulary)
+        if not ids.size:
+            ids = ids.astype(np.int64)  # an empty list would be one of floats
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or ((ids < 0) | (ids >= symbols)).any():
+            raise UsageError(f"{text!r:.60} is no text; expected one, or symbol numbers from 0 to {symbols - 1:,}, (time,)")
+        return ids
 
     def listen(self) -> Listener:
         """Begin a text that it will be told piece by piece."""
@@ -235,12 +246,11 @@ class NGramLM:
         heard = at + 1 - corpus.bounds[np.searchsorted(corpus.bounds, at, side="right") - 1]
         return order, *self.tree.walk(corpus.ids, at, heard, deepest)
 
-    def _rising(self, contexts: Contexts) -> list[int]:
-        for each in contexts:
-            _check_context(each, self.tree.depth)
+    def _known_contexts(self, contexts: Contexts) -> list[int]:
+        expect(contexts, Sequence | range | np.ndarray, "several lengths of context, such as [1, 2, 20]")
         if not len(contexts):
             raise UsageError("no context is named; expected at least one length, such as 5")
-        return sorted(set(contexts))
+        return [_checked(each, self.tree.depth) for each in contexts]
 
 
 def _whole(names: Sequence[str]) -> bool:
@@ -248,6 +258,7 @@ def _whole(names: Sequence[str]) -> bool:
     return any(name not in ("match_length", "log_prob") for name in names)
 
 
-def _check_context(context: Any, longest: int) -> None:
+def _checked(context: Any, longest: int) -> int:
     if isinstance(context, bool) or not isinstance(context, int | np.integer) or not 0 <= context <= longest:
         raise UsageError(f"a context is a whole number of symbols from 0 to {longest:,}, not {context!r}")
+    return int(context)
