@@ -56,7 +56,7 @@ class NGramLM:
         """Count a corpus: give it the part to learn from, `corpus.split("train")`. Its segments are joined as they lie.
 
         `context` is the largest number of symbols that a prediction depends on, as in the paper's Table 2, where a 20-gram has
-        contexts of 20 symbols. Takes time as n log n in the length of the text, and memory for some 100 bytes a symbol.
+        contexts of 20 symbols. Takes time as n log n in the length of the text, and some 70 bytes of memory a symbol.
         """
         expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
         ids, symbols = np.ascontiguousarray(corpus.ids), len(corpus.vocabulary)
