@@ -11,6 +11,7 @@ from rnnscope.ngrams import model as ngram_model
 from rnnscope.ngrams.kneser_ney import discounts
 from rnnscope.ngrams.ladder import counted, ladder
 from rnnscope.testing import check_language_model
+from tests.golden.kneser_ney import KneserNey
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,18 @@ def test_contexts_in_any_order_and_of_any_kind(ngram: rs.NGramLM, corpus: rs.Cor
     for _, log_probs in ngram.log_probs(test, [2, 5, 2]):
         np.testing.assert_array_equal(log_probs[0], log_probs[2])
     assert rs.NGramLM.fit(corpus, np.int64(3)).fingerprint == rs.NGramLM.fit(corpus, 3).fingerprint  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("symbols", [256, 65_536])
+def test_vocabularies_that_fill_their_type(symbols: int) -> None:
+    vocabulary = rs.Vocabulary("characters", tuple(range(symbols)))
+    ids = np.array([symbols - 1, 0, symbols - 1, 1, symbols - 1, 0, 7, symbols - 1, 0], vocabulary.dtype)
+    narrow, wide = (rs.Corpus("text", vocabulary, ids.astype(dtype)) for dtype in (vocabulary.dtype, np.uint32))
+    found = [rs.NGramLM.fit(corpus, 3).log_prob(corpus, range(4)) for corpus in (narrow, wide)]
+    np.testing.assert_array_equal(*found)
+    reference = KneserNey(ids.tolist(), symbols, 2)
+    expected = [reference.probability(int(ids[at + 1]), ids[: at + 1].tolist()) for at in range(len(ids) - 1)]
+    np.testing.assert_allclose(np.exp(found[0][2, :-1]), expected, rtol=1e-5)
 
 
 def test_long_repeats_and_long_contexts_are_no_trouble() -> None:

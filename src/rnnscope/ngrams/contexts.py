@@ -63,7 +63,8 @@ def _words(ids: NDArray[np.unsignedinteger[Any]], symbols: int, depth: int) -> t
     words = np.zeros(len(ids), np.int64)
     for back in range(1, width + 1):
         words <<= bits
-        words[back:] |= ids[:-back] + 1 if back < len(ids) else 0
+        words[back:] += ids[: max(len(ids) - back, 0)]
+        words[back:] += 1  # apart, since the last symbol of a byte's 256 has no number after it
     return words, width
 
 
