@@ -61,7 +61,7 @@ def from_log_probs(log_probs: NDArray[np.float32], names: Sequence[str], followi
             chosen = log_probs[np.arange(len(following)), np.maximum(following, 0)]
             found[name] = np.where(following < 0, np.float32(np.nan), chosen)
         elif name == "entropy":
-            found[name] = -(np.exp(log_probs) * np.maximum(log_probs, np.finfo(np.float32).min)).sum(1)
+            found[name] = -(np.exp(log_probs) * np.maximum(log_probs, np.finfo(np.float32).min)).sum(1) + 0.0  # not −0
     for n in {int(match[1]) for match in map(TOP.fullmatch, names) if match}:
         ids = np.argsort(-log_probs, axis=1, kind="stable")[:, :n].astype(np.int32)
         both = {f"top{n}/ids": ids, f"top{n}/log_probs": np.take_along_axis(log_probs, ids.astype(np.int64), 1)}

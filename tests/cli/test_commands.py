@@ -179,7 +179,11 @@ def test_ngram(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     status, error = fails(capsys, "ngram", place, "--orders", "9", "--index", tmp_path / "index")
     assert (status, "contexts of 5 symbols, not of 9" in error) == (1, True)
     status, error = fails(capsys, "ngram", place, "--index", tmp_path)
-    assert (status, "is no n-gram index" in error) == (1, True)
+    assert (status, "holds something else" in error) == (1, True)
+    status, error = fails(capsys, "ngram", place, "--index", place / "below")
+    assert (status, "small.py" in error) == (1, True)
+    (tmp_path / "empty").mkdir()
+    assert len(rows(capsys, "ngram", place, "--index", tmp_path / "empty")) == 10
 
 
 def test_ngram_answers_without_torch(tmp_path: Path) -> None:

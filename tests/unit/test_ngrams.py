@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnnscope as rs
-from rnnscope.exceptions import FormatError, OccupiedError, UnknownNameError, UsageError
+from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, UnknownNameError, UsageError
 from rnnscope.ngrams import model as ngram_model
 from rnnscope.ngrams.kneser_ney import discounts
 from rnnscope.ngrams.ladder import counted, ladder
@@ -78,11 +78,11 @@ def test_vocabularies_that_fill_their_type(symbols: int) -> None:
     vocabulary = rs.Vocabulary("characters", tuple(range(symbols)))
     ids = np.array([symbols - 1, 0, symbols - 1, 1, symbols - 1, 0, 7, symbols - 1, 0], vocabulary.dtype)
     narrow, wide = (rs.Corpus("text", vocabulary, ids.astype(dtype)) for dtype in (vocabulary.dtype, np.uint32))
-    found = [rs.NGramLM.fit(corpus, 3).log_prob(corpus, range(4)) for corpus in (narrow, wide)]
-    np.testing.assert_array_equal(*found)
+    found, other = (rs.NGramLM.fit(corpus, 3).log_prob(corpus, range(4)) for corpus in (narrow, wide))
+    np.testing.assert_array_equal(found, other)
     reference = KneserNey(ids.tolist(), symbols, 2)
     expected = [reference.probability(int(ids[at + 1]), ids[: at + 1].tolist()) for at in range(len(ids) - 1)]
-    np.testing.assert_allclose(np.exp(found[0][2, :-1]), expected, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(found[2, :-1]), expected, rtol=1e-5)
 
 
 def test_long_repeats_and_long_contexts_are_no_trouble() -> None:
@@ -168,16 +168,18 @@ def test_damaged_indexes(ngram: rs.NGramLM, tmp_path: Path) -> None:
         ngram.save(tmp_path / "other")
     children = tmp_path / "index" / "children.npy"
     whole = children.read_bytes()
-    for damaged in (whole[:-4], b"", whole[:40]):
+    for damaged in (whole[:-4], b"", whole[:40], whole[:-1] + bytes([whole[-1] ^ 1])):
         children.write_bytes(damaged)
-        with pytest.raises(FormatError, match=r"children\.npy"):
+        with pytest.raises(FormatError, match=r"children\.npy is missing or was altered"):
             rs.NGramLM.open(tmp_path / "index")
-    np.save(children, np.arange(3))
-    with pytest.raises(FormatError, match="not what"):
-        rs.NGramLM.open(tmp_path / "index")
     children.unlink()
-    with pytest.raises(FormatError, match=r"children\.npy"):
+    with pytest.raises(FormatError, match=r"children\.npy is missing"):
         rs.NGramLM.open(tmp_path / "index")
+    about = (tmp_path / "index" / "ngram.json").read_text()
+    for word in ("vocabulary", "checksums"):
+        (tmp_path / "index" / "ngram.json").write_text(about.replace(f'"{word}": {{', f'"{word}": 5, "other": {{'))
+        with pytest.raises(FormatError, match=r"ngram\.json is damaged"):
+            rs.NGramLM.open(tmp_path / "index")
     (tmp_path / "index" / "ngram.json").write_text('{"format": 7}')
     with pytest.raises(FormatError, match="format 7"):
         rs.NGramLM.open(tmp_path / "index")
@@ -198,10 +200,18 @@ def test_bad_input(ngram: rs.NGramLM, corpus: rs.Corpus) -> None:
         with pytest.raises(UsageError, match="is no text; expected one, or symbol numbers"):
             ngram.after(text)  # type: ignore[arg-type]
     np.testing.assert_array_equal(ngram.after([]), ngram.after(""))
+    for position in (-1, len(corpus)):
+        with pytest.raises(UsageError, match="positions run from"):
+            ngram.at(corpus, np.array([position]), ["log_prob"])
     with pytest.raises(UsageError, match="another vocabulary"):
         ngram.match_length(rs.Corpus.from_text("another text"))
-    with pytest.raises(UsageError, match="expected a Corpus"):
-        rs.NGramLM.fit("a text")  # type: ignore[arg-type]
+    for call in (rs.NGramLM.fit, ngram.match_length, lambda text: ngram.log_prob(text, [1])):
+        with pytest.raises(UsageError, match="expected a Corpus"):
+            call("a text")  # type: ignore[arg-type]
+    nothing = rs.Corpus("nothing", corpus.vocabulary, corpus.ids[:0])
+    assert len(ngram.match_length(nothing)) == ngram.log_prob(nothing, [1]).size == 0
+    with pytest.raises(CorpusError, match="holds nothing to count"):
+        rs.NGramLM.fit(nothing)
 
 
 def test_discounts_fall_back_length_by_length() -> None:
@@ -210,6 +220,14 @@ def test_discounts_fall_back_length_by_length() -> None:
     y = 10 / 20
     np.testing.assert_allclose(found[0], [0, 1 - 2 * y * 5 / 10, 2 - 3 * y * 3 / 5, 3 - 4 * y * 2 / 3])
     np.testing.assert_array_equal(found[1:], [[0, 0.5, 1, 1.5]] * 2)
+
+
+def test_what_is_ruled_out_costs_infinitely_much() -> None:
+    vocabulary = rs.Vocabulary.of("abcd")
+    model = rs.NGramLM.fit(rs.Corpus.from_text("ccbcabcccb", vocabulary=vocabulary), 2)  # its discounts leave nothing
+    found = rs.evaluate(model, rs.Corpus.from_text("dadbdc", vocabulary=vocabulary))
+    assert found.nats == np.inf
+    assert np.isnan(found.deviation)
 
 
 def test_the_ladder(ngram: rs.NGramLM, corpus: rs.Corpus) -> None:

@@ -63,6 +63,11 @@ def test_what_is_in_the_repository(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_damaged_entry(tmp_path: Path) -> None:
-    (tmp_path / "warpeace-n-gram-3.json").write_text('{"test_nats": "low"}')
-    with pytest.raises(FormatError, match="no number test_nats"):
+    entry = tmp_path / "warpeace-n-gram-3.json"
+    for damaged in ('{"test_nats": "low"}', '{"test_nats": NaN}', '{"test_nats": true}'):
+        entry.write_text(damaged)
+        with pytest.raises(FormatError, match="no number test_nats"):
+            table2(tmp_path, ("warpeace",))
+    entry.write_text('{"test_nats": 1.5, "test_deviation": 0.1, "corpus": "warpeace", "model": "n-gram", "context": 4}')
+    with pytest.raises(FormatError, match=r"is an entry of .*4.*, not of .*3"):
         table2(tmp_path, ("warpeace",))

@@ -10,13 +10,15 @@ from rnnscope.cli.texts import text_options
 
 def _orders(context: click.Context, option: click.Parameter, value: str) -> list[int]:
     """Numbers and ranges, 1-9,20, as a list."""
+    from rnnscope.ngrams.model import LONGEST
+
     found: list[int] = []
     for part in value.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise click.BadParameter(f"{part.strip()!r} is no number and no range; expected numbers of symbols, such as 1-9,20.")
-        if int(last or first) > 1000:
-            raise click.BadParameter(f"{part.strip()} is more than the longest context, 1000 symbols.")
+        if int(last or first) > LONGEST:
+            raise click.BadParameter(f"{part.strip()} is more than the longest context, {LONGEST} symbols.")
         found += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(found))
 

@@ -77,6 +77,6 @@ def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, fo
     if runs is not None:
         with progress_bar("evaluate") as progress:
             written += table.collect(runs, results / "table2", texts, progress=progress)
-    if written:
+    if count or runs is not None:
         click.echo(f"{len(written)} results written to {results / 'table2'}", err=True)
     print_table(table.table2(results / "table2", texts), form)

@@ -20,7 +20,7 @@ def architecture_options(**defaults: Any) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         for name, kind, words in (
-            ("context", count, "Symbols that a window sees."),
+            ("context", click.IntRange(1, 1000), "Symbols that a window sees."),
             ("units", count, "Units in a layer."),
             ("layers", count, "Layers, one on the other."),
             ("cell", kinds, "The recurrence; a window has none."),

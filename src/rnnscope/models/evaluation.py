@@ -19,7 +19,8 @@ RESAMPLES = 100
 class Evaluation:
     """Mean cross-entropy per symbol in `nats` and in `bits`, over `symbols` predicted symbols.
 
-    `deviation` is the standard deviation of the mean, in nats, over 100 bootstrap samples of the symbols.
+    `deviation` is the standard deviation of the mean, in nats, over 100 bootstrap samples of the symbols. A model that rules out
+    what came next has infinitely many nats, and no deviation (NaN).
     """
 
     nats: float
@@ -43,7 +44,8 @@ def evaluate(model: LanguageModel, corpus: Corpus, *, progress: Progress = silen
     generator = np.random.default_rng(0)
     means = [surprise[generator.integers(0, len(surprise), len(surprise))].mean() for _ in range(RESAMPLES)]
     nats = float(surprise.mean())
-    return Evaluation(nats, nats / log(2), float(np.std(means, ddof=1)), len(surprise))
+    with np.errstate(invalid="ignore"):
+        return Evaluation(nats, nats / log(2), float(np.std(means, ddof=1)), len(surprise))
 
 
 def mean_nats(model: LanguageModel, corpus: Corpus) -> float:

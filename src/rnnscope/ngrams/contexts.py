@@ -64,11 +64,12 @@ def _words(ids: NDArray[np.unsignedinteger[Any]], symbols: int, depth: int) -> t
     for back in range(1, width + 1):
         words <<= bits
         words[back:] += ids[: max(len(ids) - back, 0)]
-        words[back:] += 1  # apart, since the last symbol of a byte's 256 has no number after it
+        words[back:] += 1  # here and not to `ids`, whose type the highest symbol may fill
     return words, width
 
 
 def changes(values: Ints) -> NDArray[np.bool_]:
+    """Whether each of sorted values, (values,), is another than the one before it; the first is."""
     changes = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=changes[1:])
     return changes

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, OccupiedError
+from rnnscope.files import claim
+from rnnscope.ngrams.index import MARKER
 from rnnscope.ngrams.model import NGramLM
 from rnnscope.progress import Progress, silent
 
@@ -47,16 +49,20 @@ def surprise(
 def counted(corpus: Corpus, context: int, index: Path | None = None, *, progress: Progress = silent) -> NGramLM:
     """`NGramLM.fit`, or the counts that an index holds already; what was counted is kept there.
 
-    Raises `OccupiedError` for an index of another text, or of shorter contexts.
+    Raises `OccupiedError` for an index of another text, or of shorter contexts, and for a folder that holds something else.
     """
-    if index is None or not index.exists():
+    if index is None:
+        return NGramLM.fit(corpus, context, progress=progress)
+    if not (index / MARKER).exists():
+        claim(index, MARKER, "an n-gram index")  # before the work, which would be lost
         model = NGramLM.fit(corpus, context, progress=progress)
-        if index is not None:
-            model.save(index)
+        model.save(index)
         return model
     model = NGramLM.open(index)
     if model.vocabulary != corpus.vocabulary or not np.array_equal(model.tree.ids, corpus.ids):
         raise OccupiedError(f"{index} holds the counts of another text than {corpus!r}; choose another folder")
     if model.context < context:
-        raise OccupiedError(f"{index} holds contexts of {model.context} symbols, not of {context}; choose another folder")
+        raise OccupiedError(
+            f"{index} holds contexts of {model.context} symbols, not of {context}; remove it, or choose another folder"
+        )
     return model

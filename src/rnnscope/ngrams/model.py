@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import CorpusError, UsageError, expect
 from rnnscope.files import fingerprint
 from rnnscope.ngrams.growth import grow
 from rnnscope.ngrams.index import read_index, write_index
@@ -25,6 +25,7 @@ from rnnscope.signal import Signal
 LONGEST = 1000
 """Symbols of the longest context."""
 _PLACES = 2**16  # that are looked up in the tree together
+_LOCI = 2**22  # in the tree that are held at once
 _NEIGHBOURS = 2**18  # probabilities that are worked out together: they stay in the cache
 _ROOM = 2**22  # probabilities that are given at once
 
@@ -59,6 +60,8 @@ class NGramLM:
         contexts of 20 symbols. Takes time as n log n in the length of the text, and some 70 bytes of memory a symbol.
         """
         expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
+        if not len(corpus):
+            raise CorpusError(f"{corpus!r} holds nothing to count; expected at least one symbol")
         ids, symbols = np.ascontiguousarray(corpus.ids), len(corpus.vocabulary)
         return cls(grow(ids, symbols, _checked(context, LONGEST), progress), corpus.vocabulary)
 
@@ -66,7 +69,8 @@ class NGramLM:
         return f"<{type(self).__name__} {self.name} of {len(self.tree.ids):,} symbols>"
 
     def shorter(self, context: int) -> "NGramLM":
-        """The model of contexts of `context` symbols, from the same counts."""
+        """The model of contexts of `context` symbols, from the same counts, which it holds all of: of a shorter one a longer one
+        can be had again."""
         other = copy(self)
         other.context = _checked(context, self.tree.depth)
         other.name = f"{other.context}-gram"
@@ -110,6 +114,8 @@ class NGramLM:
     def at(self, corpus: Corpus, positions: Ints, signals: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Signals at some positions of a corpus, in any order, each (positions, units) or (positions,)."""
         self.accept(corpus)
+        if len(positions) and not 0 <= positions.min() <= positions.max() < len(corpus):
+            raise UsageError(f"positions run from {positions.min()} to {positions.max()}; expected 0 to {len(corpus) - 1:,}")
         names = [s.name for s in self.find(signals)]
         stretches = list(self._stretches(len(positions), 1 if _whole(names) else 0)) or [slice(0, 0)]
         parts = [self._look_up_signals(corpus, positions[stretch], names) for stretch in stretches]
@@ -170,7 +176,7 @@ class NGramLM:
 
     def match_length(self, corpus: Corpus) -> NDArray[np.int32]:
         """How many of the last symbols, up to `context`, the training text holds with a symbol after them: (symbols,)."""
-        return np.concatenate([block.arrays["match_length"] for block in self.read(corpus, ["match_length"], block=_PLACES)])
+        return np.asarray(self.at(corpus, np.arange(len(corpus)), ["match_length"])["match_length"])
 
     def after(self, text: str | bytes | ArrayLike, context: int | None = None) -> NDArray[np.float64]:
         """log p of every symbol after a text, (symbols,), nats; by at most `context` symbols of it. For a page that asks live."""
@@ -190,7 +196,9 @@ class NGramLM:
         if not ids.size:
             ids = ids.astype(np.int64)  # an empty list would be one of floats
         if ids.ndim != 1 or ids.dtype.kind not in "iu" or ((ids < 0) | (ids >= symbols)).any():
-            raise UsageError(f"{text!r:.60} is no text; expected one, or symbol numbers from 0 to {symbols - 1:,}, (time,)")
+            raise UsageError(
+                f"{' '.join(repr(text).split()):.60} is no text; expected one, or symbol numbers from 0 to {symbols - 1:,}, (time,)"
+            )
         return ids
 
     def listen(self) -> Listener:
@@ -206,7 +214,8 @@ class NGramLM:
         return tell
 
     def accept(self, corpus: Corpus) -> None:
-        """Raises `UsageError` for a corpus with another vocabulary."""
+        """Raises `UsageError` for what is no corpus, or one with another vocabulary."""
+        expect(corpus, Corpus, "a Corpus; Corpus.from_text(…, vocabulary=model.vocabulary) makes one of a text")
         if corpus.vocabulary != self.vocabulary:
             raise UsageError(
                 f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
@@ -214,7 +223,10 @@ class NGramLM:
             )
 
     def save(self, path: str | Path) -> None:
-        """Write the counts to a folder, which `open` maps into memory. Raises `OccupiedError` if something else is there."""
+        """Write the counts of all lengths to a folder, which `open` maps into memory.
+
+        Raises `OccupiedError` if something else is there.
+        """
         write_index(Path(path), self.tree, self.vocabulary)
         self.origin = {"loader": "ngram", "path": str(Path(path).absolute()), "options": {"context": self.context}}
 
@@ -228,7 +240,9 @@ class NGramLM:
 
     def _stretches(self, places: int, distributions: int) -> Iterator[slice]:
         """Places that are looked up together, when so many whole distributions are wanted at each."""
-        size = _PLACES if not distributions else max(1, min(_PLACES, _ROOM // (len(self.vocabulary) * distributions)))
+        size = min(_PLACES, _LOCI // (self.context + 1))
+        if distributions:
+            size = max(1, min(size, _ROOM // (len(self.vocabulary) * distributions)))
         return (slice(start, min(start + size, places)) for start in range(0, places, size))
 
     def _neighbours(self, places: int) -> Iterator[slice]:

@@ -1,6 +1,7 @@
 """Entries of the paper's tables that we found ourselves: one JSON file each, made from a finished run."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,6 @@ def read_entry(path: Path, numbers: Sequence[str], what: str) -> dict[str, Any]:
     """Raises `FormatError` for a file that lacks one of the numbers."""
     data: Any = read_json(path, what)
     for name in numbers:
-        if not isinstance(data.get(name), int | float):
+        if isinstance(data.get(name), bool) or not isinstance(data.get(name), int | float) or not isfinite(data[name]):
             raise FormatError(f"{path} is damaged: it has no number {name}; remove it and collect the entry again")
     return dict(data)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from rnnscope.corpora import StreamSplit
 from rnnscope.corpora.named import corpus
+from rnnscope.exceptions import FormatError
 from rnnscope.files import write_json
 from rnnscope.models.architecture import WINDOW
 from rnnscope.ngrams import NGramLM
@@ -103,6 +104,9 @@ def _rows(results: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             for context in CONTEXTS:
                 path, paper = _path(results, name, model, context), published(name, model, context)
                 found = entries.read_entry(path, _NUMBERS, _ENTRY) if path.exists() else {}
+                told = (found.get("corpus"), found.get("model"), found.get("context"))
+                if found and told != (name, model, context):
+                    raise FormatError(f"{path} is an entry of {told}, not of {(name, model, context)}; remove it")
                 if found or paper is not None:
                     difference = found["test_nats"] - paper if found and paper is not None else None
                     mine = {column: found.get(column) for column in _COLUMNS[3:8]}
