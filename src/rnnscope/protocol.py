@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
+from rnnscope.exceptions import UsageError, expect
 from rnnscope.signal import Signal
+
+LONGEST = 1_000
+"""Symbols of the longest context that a model with contexts can have."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,21 @@ class Listener(Protocol):
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Read some more symbols, (time,), at least one; the log-probability of each symbol to come next, (symbols,), nats."""
         ...
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+
+def check_readable(model: _Named, corpus: Corpus) -> None:
+    """Raises `UsageError` for what is no corpus, or one with another vocabulary than the model's."""
+    expect(corpus, Corpus, "a Corpus; Corpus.from_text(…, vocabulary=model.vocabulary) makes one of a text")
+    if corpus.vocabulary != model.vocabulary:
+        raise UsageError(
+            f"{corpus!r} has another vocabulary than {model.name}; read the text with the model's: "
+            "Corpus.from_text(…, vocabulary=model.vocabulary)"
+        )

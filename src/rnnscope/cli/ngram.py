@@ -10,7 +10,7 @@ from rnnscope.cli.texts import text_options
 
 def _orders(context: click.Context, option: click.Parameter, value: str) -> list[int]:
     """Numbers and ranges, 1-9,20, as a list."""
-    from rnnscope.ngrams.model import LONGEST
+    from rnnscope.protocol import LONGEST
 
     found: list[int] = []
     for part in value.split(","):

@@ -17,10 +17,11 @@ def architecture_options(**defaults: Any) -> Callable[[F], F]:
     """Adds `--cell`, `--layers`, `--units`, `--context`, with their defaults, or without where a recipe has them."""
     kinds = click.Choice(["lstm", "gru", "gru-paper", "rnn", "window"])  # as in models.cells, which would import torch
     count = click.IntRange(min=1)
+    length = click.IntRange(1, 1000)  # as in protocol
 
     def add(command: F) -> F:
         for name, kind, words in (
-            ("context", click.IntRange(1, 1000), "Symbols that a window sees."),
+            ("context", length, "Symbols that a window sees."),
             ("units", count, "Units in a layer."),
             ("layers", count, "Layers, one on the other."),
             ("cell", kinds, "The recurrence; a window has none."),

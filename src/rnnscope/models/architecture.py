@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rnnscope.exceptions import RecipeError
+from rnnscope.protocol import LONGEST
 
 WINDOW = "window"
 """The name, in place of a cell's, of the network that has none: it sees the last `context` symbols only."""
-LONGEST = 1_000
-"""Symbols that a window holds at the most."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rnnscope.exceptions import UsageError, VerificationError
 from rnnscope.models.cells import EditOfStep, Named
 from rnnscope.models.passages import MARK, Passage, Plan
 from rnnscope.predictions import TOP, find, is_prediction
-from rnnscope.protocol import Block, Listener
+from rnnscope.protocol import Block, Listener, check_readable
 from rnnscope.signal import Signal
 
 State = Named
@@ -109,11 +109,7 @@ class Recurrent(ABC):
 
     def accept(self, corpus: Corpus) -> None:
         """Raises `UsageError` for a corpus with another vocabulary."""
-        if corpus.vocabulary != self.vocabulary:
-            raise UsageError(
-                f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
-                "Corpus.from_text(…, vocabulary=model.vocabulary)"
-            )
+        check_readable(self, corpus)
 
     def plan(self, corpus: Corpus, streams: int = 1) -> Plan:
         """In what order a text is read."""

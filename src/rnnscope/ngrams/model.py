@@ -19,11 +19,9 @@ from rnnscope.ngrams.recomputation import Recomputation
 from rnnscope.ngrams.tree import ContextTree, Ints
 from rnnscope.predictions import find, from_log_probs, predictions
 from rnnscope.progress import Progress, silent
-from rnnscope.protocol import Block, Listener
+from rnnscope.protocol import LONGEST, Block, Listener, check_readable
 from rnnscope.signal import Signal
 
-LONGEST = 1000
-"""Symbols of the longest context."""
 _PLACES = 2**16  # that are looked up in the tree together
 _LOCI = 2**22  # in the tree that are held at once
 _NEIGHBOURS = 2**18  # probabilities that are worked out together: they stay in the cache
@@ -100,7 +98,7 @@ class NGramLM:
         """See `LanguageModel.read`. A segment begins without any context."""
         if block < 1:
             raise UsageError(f"a block holds at least 1 symbol, not {block}")
-        self.accept(corpus)
+        check_readable(self, corpus)
         names = [s.name for s in self.find(signals)]
         for stretch in self._stretches(len(corpus), 1 if _whole(names) else 0):
             places = np.arange(stretch.start, stretch.stop)
@@ -113,7 +111,7 @@ class NGramLM:
 
     def at(self, corpus: Corpus, positions: Ints, signals: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Signals at some positions of a corpus, in any order, each (positions, units) or (positions,)."""
-        self.accept(corpus)
+        check_readable(self, corpus)
         if len(positions) and not 0 <= positions.min() <= positions.max() < len(corpus):
             raise UsageError(f"positions run from {positions.min()} to {positions.max()}; expected 0 to {len(corpus) - 1:,}")
         names = [s.name for s in self.find(signals)]
@@ -147,7 +145,7 @@ class NGramLM:
         """
         wanted = self._known_contexts(contexts)
         chosen = sorted(set(wanted))
-        self.accept(corpus)
+        check_readable(self, corpus)
         found = np.empty((len(chosen), len(corpus)), np.float32)
         for stretch in self._stretches(len(corpus), 0):
             places = np.arange(stretch.start, stretch.stop)
@@ -165,7 +163,7 @@ class NGramLM:
         """
         wanted = self._known_contexts(contexts)
         chosen = sorted(set(wanted))
-        self.accept(corpus)
+        check_readable(self, corpus)
         for stretch in self._stretches(len(corpus), len(chosen)):
             places = np.arange(stretch.start, stretch.stop)
             order, loci, reached = self._look_up(corpus, places, chosen[-1])
@@ -213,15 +211,6 @@ class NGramLM:
 
         return tell
 
-    def accept(self, corpus: Corpus) -> None:
-        """Raises `UsageError` for what is no corpus, or one with another vocabulary."""
-        expect(corpus, Corpus, "a Corpus; Corpus.from_text(…, vocabulary=model.vocabulary) makes one of a text")
-        if corpus.vocabulary != self.vocabulary:
-            raise UsageError(
-                f"{corpus!r} has another vocabulary than {self.name}; read the text with the model's: "
-                "Corpus.from_text(…, vocabulary=model.vocabulary)"
-            )
-
     def save(self, path: str | Path) -> None:
         """Write the counts of all lengths to a folder, which `open` maps into memory.
 
@@ -240,7 +229,7 @@ class NGramLM:
 
     def _stretches(self, places: int, distributions: int) -> Iterator[slice]:
         """Places that are looked up together, when so many whole distributions are wanted at each."""
-        size = min(_PLACES, _LOCI // (self.context + 1))
+        size = min(_PLACES, _LOCI // (self.tree.depth + 1))
         if distributions:
             size = max(1, min(size, _ROOM // (len(self.vocabulary) * distributions)))
         return (slice(start, min(start + size, places)) for start in range(0, places, size))
