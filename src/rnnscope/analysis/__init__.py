@@ -1,6 +1,7 @@
 """Traces → tables."""
 
+from rnnscope.analysis.findings import best_units
 from rnnscope.analysis.hypotheses.base import Hypothesis
-from rnnscope.analysis.scoring import best_units, score
+from rnnscope.analysis.scoring import score
 
 __all__ = ["Hypothesis", "best_units", "score"]

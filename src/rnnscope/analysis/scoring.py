@@ -1,8 +1,9 @@
-"""How well units keep track of hypotheses.
+"""How well units keep track of hypotheses, and what of it could be chance.
 
-Every unit is scored against every hypothesis on the first half of the text, where the best one is chosen, and on the
-second half, which is what is reported. A binary hypothesis is scored by the area under the ROC curve, a graded one by
-rank correlation. The control is the best unit of the same network before it was trained, chosen and reported alike.
+`score` reads a trace once. Every unit of every signal that is asked for meets every hypothesis: on the first half of the text,
+where units, their polarity and their thresholds are chosen, and on the second, which is what is reported. `counting` makes
+tables of whole numbers, `measures` turns them into scores, `chance` says what the best of all units gets by accident,
+`intervals` how sure a score is, `controls` what else does as well. Nothing grows with the text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,166 +13,225 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnscope.analysis import ranks
-from rnnscope.analysis.hypotheses.base import Hypothesis, label
+from rnnscope.analysis import bins as bins_
+from rnnscope.analysis import measures
+from rnnscope.analysis.chance import Lags, Shifts
+from rnnscope.analysis.controls import LastSymbol, Space, polarity, probe, rotated, strengths, strings, turned
+from rnnscope.analysis.counting import binned, count
+from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
+from rnnscope.analysis.intervals import Blocks, interval, p_better
+from rnnscope.analysis.labels import Claim, Labels
+from rnnscope.analysis.sources import FromTrace, Source
+from rnnscope.analysis.tally import Shard
 from rnnscope.exceptions import InputError
+from rnnscope.native import Codes
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal, representations
+from rnnscope.signal import select as matching
 from rnnscope.traces import Trace
 
-LEAST, STRETCHES = 20, 5
-"""A hypothesis is tested where each half of the text has so many symbols with and without it, in so many stretches."""
-
-COLUMNS = ("hypothesis", "kind", "signal", "unit", "polarity", "auroc", "correlation", "auroc_selection", "correlation_selection")
-
-
-class _Half:
-    """One half of the text, with the hypotheses grouped by where they apply, so that each group shares its ranks."""
-
-    def __init__(self, labels: dict[str, NDArray[np.float32]], part: slice) -> None:
-        self.part = part
-        self.groups: list[tuple[NDArray[np.bool_], list[str], NDArray[np.bool_], ranks.Floats]] = []
-        masks: dict[bytes, list[str]] = {}
-        for name, values in labels.items():
-            masks.setdefault(np.packbits(~np.isnan(values[part])).tobytes(), []).append(name)
-        for names in masks.values():
-            mask = ~np.isnan(labels[names[0]][part])
-            stacked = np.stack([labels[name][part][mask] for name in names], axis=1)
-            self.groups.append((mask, names, stacked > 0, ranks.midranks(ranks.dense(stacked))))
-
-    def score(self, values: NDArray[Any]) -> dict[str, tuple[ranks.Floats, ranks.Floats]]:
-        """For each hypothesis the AUROC and the rank correlation of every unit, from values (time, units)."""
-        places = ranks.dense(values[self.part])
-        found: dict[str, tuple[ranks.Floats, ranks.Floats]] = {}
-        for mask, names, truth, label_ranks in self.groups:
-            unit_ranks = ranks.midranks(places if mask.all() else places[mask])
-            areas = np.nan_to_num(ranks.auroc(unit_ranks, truth), nan=0.5)
-            correlations = np.nan_to_num(ranks.correlation(unit_ranks, label_ranks), nan=0.0)
-            found |= {name: (areas[:, k], correlations[:, k]) for k, name in enumerate(names)}
-        return found
+COLUMNS = (
+    "hypothesis", "kind", "signal", "unit", "polarity", "auroc", "correlation", "information", "point_biserial", "f1", "iou",
+    "threshold", "side", "dwell", "lag", "p_value", "auroc_selection", "correlation_selection", "information_selection",
+)  # fmt: skip
+BOUNDS = {"binary": (0.0, 1.0), "graded": (-1.0, 1.0), "categorical": (0.0, 1.0)}
+MEASURES = {"binary": "auroc", "graded": "correlation", "categorical": "information"}
+"""What a claim of each kind is judged by."""
 
 
 def score(
-    trace: Trace,
+    trace: Trace | Source,
     hypotheses: Iterable[Hypothesis] | None = None,
     signal: str | Sequence[str] | None = None,
     *,
+    labels: Labels | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Score every unit of the signals that match against every hypothesis (all known ones by default).
 
     Without `signal` these are the states, which is where a network can keep anything, or the hidden layer of one without states;
-    signals without units are passed over.
+    signals without units are passed over. Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on
+    the first half of the text. Everything is of the second half unless it says otherwise:
 
-    Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on the first half of the text:
-    `polarity` is +1 where the unit is high when the hypothesis holds, −1 where it is low; `auroc` (binary only) and
-    `correlation` are those of polarity × unit on the second half; `…_selection` the same on the first. `attrs["left_out"]`
-    says of each hypothesis that was not tested why; where none could be, the table is empty.
+    - `polarity`: +1 where the unit is high when the hypothesis holds, −1 where it is low (as chosen on the first half).
+    - `auroc` of polarity × unit (binary claims only, chance ½), `correlation`: Spearman's, `information`: mutual information as a
+      share of the label's entropy, `point_biserial`: Pearson's correlation of polarity × unit with a binary label.
+    - `f1` and `iou` at the `threshold`, in the unit's own values, with the best F1 of the first half; `side` is +1 where the claim is
+      said to hold from it on, −1 below it. `dwell`: for how many symbols the unit stays there once it is.
+    - `lag`: the unit agrees best with what the label is so many symbols later; negative: earlier.
+    - `p_value`: how often the best of all units is as good when the labels are shifted round the text (see `chance`).
+    - `…_selection`: the same on the first half.
+
+    `attrs["left_out"]` says of each hypothesis that was not tested why; where none could be, the table is empty.
+    `attrs["claims"]` has a row for each hypothesis: its best unit's 95 % interval (`low`, `high`), and what else tells it
+    (`controls`): the last symbol alone, the best direction of a random rotation, a linear probe on each signal and its selectivity.
+    `labels` are known labels of the same text, in place of hypotheses.
     """
-    wanted = list(all_hypotheses() if hypotheses is None else hypotheses)
-    chosen = representations(trace.signals) if signal is None else trace.select(signal)
+    source = FromTrace(trace) if isinstance(trace, Trace) else trace
+    signals = _signals(source, signal)
+    if labels is None:
+        labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, getattr(trace, "signal_values", trace))
+    if not labels.claims:
+        empty = pd.DataFrame(columns=list(COLUMNS))
+        empty.attrs = {"left_out": labels.left_out, "claims": []}
+        return empty
+    shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
+    return _Scores(labels, signals, shards, seed).table(controls)
+
+
+def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:
+    chosen = representations(source.signals) if signal is None else matching(source.signals, signal)
     signals = [s for s in chosen if s.size]
     if not signals:
+        lost = source.trace.lost if isinstance(source, FromTrace) else ""
         raise InputError(
-            trace.lost
-            or f"{trace!r} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
+            lost or f"{source.name} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
         )
-    labels, left_out = testable(wanted, trace)
-    if not labels:
-        empty = pd.DataFrame(columns=list(COLUMNS))
-        empty.attrs["left_out"] = left_out
-        return empty
-    kinds = {h.name: h.kind for h in wanted}
-    middle = len(trace) // 2
-    first, second = _Half(labels, slice(0, middle)), _Half(labels, slice(middle, None))
-    frames, done, total = [], 0, sum(s.size for s in signals)
-    for s in signals:
-        for units, values in trace.columns(s):
-            selected, held = first.score(values), second.score(values)
-            frames += [_frame(name, kinds[name], s, units, selected[name], held[name]) for name in labels]
-            done += units.stop - units.start
-            progress(done, total)
-    table = pd.concat(frames, ignore_index=True)
-    order = {name: k for k, name in enumerate(labels)}
-    table = table.assign(_order=table["hypothesis"].map(order), _strength=-_strength(table, "_selection"))
-    table = table.sort_values(["_order", "_strength"], kind="stable").drop(columns=["_order", "_strength"])
-    table = table.reset_index(drop=True)
-    table.attrs["left_out"] = left_out
-    return table
+    return signals
 
 
-def testable(hypotheses: Sequence[Hypothesis], trace: Trace) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
-    """Labels of the hypotheses that the recorded text can test, and for each of the others the reason."""
-    labels = label(hypotheses, trace.corpus)
-    left_out = {h.name: f"is about {' and '.join(h.languages)}" for h in hypotheses if h.name not in labels}
-    middle = len(trace) // 2
-    for h in hypotheses:
-        for values in (labels[h.name][:middle], labels[h.name][middle:]) if h.name in labels else ():
-            known = values[~np.isnan(values)]
-            if h.kind == "graded":
-                if len(known) < LEAST or len(np.unique(known)) < 2:
-                    left_out[h.name] = "applies to too little of one half of the text, or is the same all over it"
+class _Scores:
+    """From what was counted to the table."""
+
+    def __init__(self, labels: Labels, signals: Sequence[Signal], shards: list[Shard], seed: int) -> None:
+        self.labels, self.signals, self.shards, self.seed = labels, signals, shards, seed
+        self.units = np.concatenate([np.arange(s.size) for s in signals])
+        self.names = np.repeat([s.name for s in signals], [s.size for s in signals])
+        second = shards[0].samples[1]
+        self.positions = (shards[0].samples[0].positions, second.positions)
+        self.levels = tuple(labels.at(p) for p in self.positions)
+        self.step = second.step
+        self.bins = bins_.joined([shard.bins for shard in shards])
+
+    def table(self, controls: bool) -> pd.DataFrame:
+        shifts = Shifts(self.labels, self.levels[1], self.step)
+        lags = Lags(self.labels, self.positions[1], self.labels.middle)
+        found = np.concatenate([shifts.add(shard.samples[1].codes) for shard in self.shards])
+        p_values = shifts.p_values(found)
+        lag = np.concatenate([lags.of(shard.samples[1].codes) for shard in self.shards])
+        frames, rows = [], []
+        described = self._controls() if controls else None
+        for claim in self.labels.claims:
+            frame = self._frame(claim, p_values[:, claim.row], lag[:, claim.row])
+            strength = frame[MEASURES[claim.kind] + "_selection"].to_numpy()
+            order = np.argsort(-strength, kind="stable")
+            rows.append(self._claim(claim, frame, int(order[0])) | (described[claim.row] if described else {}))
+            frames.append(frame.iloc[order])
+        table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+        table.attrs = {"left_out": self.labels.left_out, "claims": rows}
+        return table
+
+    def _frame(self, claim: Claim, p_value: NDArray[Any], lag: NDArray[Any]) -> pd.DataFrame:
+        parts = [[self._measured(claim, shard, part) for part in (0, 1)] for shard in self.shards]
+        first, second = ({name: np.concatenate([p[k][name] for p in parts]) for name in parts[0][k]} for k in (0, 1))
+        key = MEASURES[claim.kind]
+        sign = polarity(claim, first[key]) if claim.kind != "categorical" else np.ones(len(self.units))
+        known: dict[str, Any] = {"hypothesis": claim.name, "kind": claim.kind, "signal": self.names, "unit": self.units}
+        known |= {"polarity": sign.astype(int), "p_value": p_value, "lag": lag if claim.kind != "categorical" else np.nan}
+        for suffix, values in (("", second), ("_selection", first)):
+            known["information" + suffix] = values["information"]
+            known["auroc" + suffix] = np.where(sign > 0, values["auroc"], 1 - values["auroc"])
+            known["correlation" + suffix] = sign * values["correlation"]
+        known["point_biserial"] = sign * second["point_biserial"]
+        known |= {name: np.concatenate([t[name] for t in self._thresholds(claim)]) for name in ("f1", "iou", "threshold", "side", "dwell")}
+        return pd.DataFrame(known)
+
+    def _measured(self, claim: Claim, shard: Shard, part: int) -> dict[str, NDArray[Any]]:
+        tally, nothing = shard.tallies[part], np.full(len(shard.bins), np.nan)
+        found = dict.fromkeys(("auroc", "correlation", "point_biserial"), nothing)
+        frequencies = self.labels.frequencies(claim, part)
+        if claim.kind == "categorical":
+            return found | {"information": strengths(claim, tally, frequencies)}
+        high, all_ = (tally.counts[..., column].astype(np.float64) for column in (claim.column, claim.mask))
+        found["correlation"] = measures.rank_correlation(high, all_, frequencies)
+        if claim.kind == "graded":
+            joint = tally.classes[..., claim.classes].astype(np.float64)
+            return found | {"information": _share(measures.information(joint), joint.sum((0, 1)))}
+        sums, squares = tally.moments()
+        count_, held = float(all_[0].sum()), float(high[0].sum())
+        found["auroc"] = measures.auroc(high, all_)
+        found["point_biserial"] = measures.pearson(sums[:, claim.mask], squares[:, claim.mask], sums[:, claim.column], held, count_)
+        bits = measures.information(np.stack([all_ - high, high], axis=-1))
+        return found | {"information": _share(bits, np.array([count_ - held, held]))}
+
+    def _thresholds(self, claim: Claim) -> list[dict[str, NDArray[Any]]]:
+        found = []
+        for shard in self.shards:
+            nothing = np.full(len(shard.bins), np.nan)
+            if claim.kind != "binary":
+                found.append(dict.fromkeys(("f1", "iou", "threshold", "side", "dwell"), nothing))
                 continue
-            stretches = int((np.diff(known > 0, prepend=False) & (known > 0)).sum())
-            if min((known > 0).sum(), (known == 0).sum()) < LEAST or stretches < STRETCHES:
-                left_out[h.name] = (
-                    f"holds or fails at fewer than {LEAST} symbols, or in fewer than {STRETCHES} stretches, of one half of the text"
-                )
-    return {name: values for name, values in labels.items() if name not in left_out}, left_out
+            tables = [[t.counts[..., c].astype(np.float64) for c in (claim.column, claim.mask)] for t in shard.tallies]
+            best = measures.Thresholds.best(*tables[0])
+            edges = np.concatenate([np.full((len(shard.bins), 1), -np.inf), shard.bins.edges], axis=1)
+            second = shard.tallies[1]
+            dwell = best.dwell(second.counts[..., 0].astype(np.float64), second.rises.astype(float), second.falls.astype(float))
+            found.append(
+                {
+                    "f1": best.f1(*tables[1]),
+                    "iou": best.iou(*tables[1]),
+                    "threshold": np.take_along_axis(edges, best.bin[:, None], axis=1)[:, 0],
+                    "side": best.side,
+                    "dwell": dwell,
+                }
+            )
+        return found
+
+    def _codes(self, unit: int, part: int) -> Codes:
+        for shard in self.shards:
+            if unit < len(shard.bins):
+                return shard.samples[part].codes[unit]
+            unit -= len(shard.bins)
+        raise IndexError(unit)
+
+    def _claim(self, claim: Claim, frame: pd.DataFrame, best: int) -> dict[str, Any]:
+        """What is known of a claim's best unit beside its row."""
+        sign, level = float(frame["polarity"].iloc[best]), self.levels[1][claim.row]
+        blocks = Blocks(len(level), self.step, self.seed)
+        last = self.last_symbol
+        whole, drawn = blocks.scores(claim, self._codes(best, 1), level)
+        alone = blocks.scores(claim, last.codes(self.labels, claim, self.positions[1]), level)
+        whole, drawn = float(turned(claim, np.array(whole), np.array(sign))), turned(claim, drawn, np.array(sign))
+        value = float(frame[MEASURES[claim.kind]].iloc[best])
+        around = interval(value, whole, drawn, BOUNDS[claim.kind])
+        return {
+            "hypothesis": claim.name, "low": around.low, "high": around.high, "last_symbol": float(last.scores[claim.row]),
+            "p_last_symbol": p_better(drawn, alone[1]), "label_dwell": self.labels.dwell(claim, 1) if claim.kind == "binary" else np.nan,
+        }  # fmt: skip
+
+    @property
+    def last_symbol(self) -> LastSymbol:
+        if not hasattr(self, "_last"):
+            self._last = LastSymbol.of(self.labels)
+        return self._last
+
+    def _controls(self) -> list[dict[str, Any]]:
+        """For each claim what the best of all signals' probes and rotations get."""
+        labels, names = self.labels, [s.name for s in self.signals]
+        numbers = tuple(strings(labels, p, self.seed) for p in self.positions)
+        codes = tuple(np.concatenate([shard.samples[k].codes for shard in self.shards]) for k in (0, 1))
+        edges = np.cumsum([0, *(s.size for s in self.signals)])
+        turns, probes, tasks = [], [], []
+        for a, b in zip(edges, edges[1:], strict=False):
+            space = Space.of(self.bins.part(slice(a, b)), (codes[0][a:b], codes[1][a:b]), (self.levels[0], self.levels[1]))
+            turns.append(rotated(space, labels, self.seed))
+            known = probe(space, labels, (numbers[0], numbers[1]))
+            probes.append(known.scores)
+            tasks.append(known.control)
+        rows = []
+        for claim in labels.claims:
+            k = int(np.nanargmax([p[claim.row] for p in probes])) if not np.isnan([p[claim.row] for p in probes]).all() else 0
+            got, task = probes[k][claim.row], tasks[k][claim.row]
+            rows.append(
+                {"rotated": max(t[claim.row] for t in turns), "probe": got, "probe_signal": names[k], "selectivity": got - task}
+            )
+        return rows
 
 
-def _frame(
-    name: str,
-    kind: str,
-    signal: Signal,
-    units: slice,
-    selection: tuple[ranks.Floats, ranks.Floats],
-    held: tuple[ranks.Floats, ranks.Floats],
-) -> pd.DataFrame:
-    (area_s, correlation_s), (area, correlation) = selection, held
-    polarity = np.where((area_s if kind == "binary" else correlation_s + 0.5) >= 0.5, 1, -1)
-    binary = kind == "binary"
-    return pd.DataFrame(
-        {
-            "hypothesis": name,
-            "kind": kind,
-            "signal": signal.name,
-            "unit": np.arange(units.start, units.stop),
-            "polarity": polarity,
-            "auroc": np.where(polarity > 0, area, 1 - area) if binary else np.nan,
-            "correlation": polarity * correlation,
-            "auroc_selection": np.where(polarity > 0, area_s, 1 - area_s) if binary else np.nan,
-            "correlation_selection": polarity * correlation_s,
-        },
-        columns=list(COLUMNS),
-    )
-
-
-def _strength(table: pd.DataFrame, suffix: str = "") -> "pd.Series[float]":
-    return table["auroc" + suffix].where(table["kind"] == "binary", table["correlation" + suffix])
-
-
-HIGH, MARGIN = 0.95, 0.05
-"""A unit counts as a finding where its AUROC is above `HIGH` and beats the untrained network's best by more than `MARGIN`."""
-
-
-def best_units(table: pd.DataFrame, untrained: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row for each hypothesis: the unit that was chosen on the first half, with its `score` on the second.
-
-    `measure` says what the score is: `auroc` (0.5 is chance) or `correlation` (0 is chance). With the table of the
-    untrained network, `untrained` is the score of its own best unit, and `finding` says whether the
-    unit is one by `HIGH` and `MARGIN`. Sorted by score, binary hypotheses first.
-    """
-    best = table.groupby("hypothesis", sort=False).head(1).copy()
-    best["measure"] = np.where(best["kind"] == "binary", "auroc", "correlation")
-    best["score"] = _strength(best)
-    columns = ["hypothesis", "kind", "signal", "unit", "polarity", "measure", "score"]
-    if untrained is not None:
-        control = untrained.groupby("hypothesis", sort=False).head(1)
-        best["untrained"] = best["hypothesis"].map(_strength(control.set_index("hypothesis")))
-        better = best["score"] - best["untrained"] > MARGIN
-        best["finding"] = (best["measure"] == "auroc") & (best["score"] > HIGH) & better
-        columns += ["untrained", "finding"]
-    best = best.sort_values(["kind", "score"], ascending=[True, False], kind="stable")
-    return best[columns].reset_index(drop=True)
+def _share(bits: NDArray[Any], frequencies: NDArray[Any]) -> NDArray[Any]:
+    bound = float(measures.entropy(frequencies))
+    return bits / bound if bound else bits * 0

@@ -28,20 +28,23 @@ class Recomputation:
         self._fingerprint = model.fingerprint
         self._model, self._corpus, self._plan, self._states, self._dtypes = model, corpus, plan, states, dtypes
 
-    def window(self, name: str, positions: Ints) -> NDArray[Any]:
-        """A signal at some positions of the text, in any order: (positions, units) or (positions,)."""
+    def windows(self, names: Sequence[str], positions: Ints) -> dict[str, NDArray[Any]]:
+        """Signals at some positions of the text, in any order: each (positions, units) or (positions,)."""
         self._check()
-        signal = next(signal for signal in self.find(name) if signal.name == name)
-        shape = (len(positions), signal.size) if signal.size else len(positions)
-        found = np.empty(shape, np.int32 if signal.integer else np.float32)
+        found = {}
+        for name in names:
+            signal = next(signal for signal in self.find(name) if signal.name == name)
+            shape = (len(positions), signal.size) if signal.size else len(positions)
+            found[name] = np.empty(shape, np.int32 if signal.integer else np.float32)
         rows = self._plan.row(positions)
         where = np.stack([rows // self._plan.width, (positions - self._plan.starts[rows]) // self._stride], 1)
         for group, mark in np.unique(where, axis=0).tolist():
             mine = np.flatnonzero((where == (group, mark)).all(1))
-            for passage, arrays in self._passages(group, mark * self._stride, [name]):
+            for passage, arrays in self._passages(group, mark * self._stride, names):
                 for k, (row, start, stop) in enumerate(zip(passage.rows, passage.starts, passage.stops, strict=True)):
                     here = mine[(rows[mine] == row) & (positions[mine] >= start) & (positions[mine] < stop)]
-                    found[here] = arrays[name][positions[here] - start, k]
+                    for name, values in found.items():
+                        values[here] = arrays[name][positions[here] - start, k]
         return found
 
     def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:

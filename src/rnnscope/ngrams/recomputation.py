@@ -22,9 +22,9 @@ class Recomputation:
     def find(self, patterns: str | Iterable[str]) -> list[Signal]:
         return self._model.find(patterns)
 
-    def window(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """A signal at some positions of the text, in any order: (positions, units) or (positions,)."""
-        return self._model.at(self._corpus, positions, [name])[name]
+    def windows(self, names: Sequence[str], positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Signals at some positions of the text, in any order: each (positions, units) or (positions,)."""
+        return self._model.at(self._corpus, positions, names)
 
     def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         """Signals over the whole text: (first position, values (time, units))."""

@@ -98,7 +98,7 @@ class Computed(Values):
         return f"<Computed {self._signal.name}: {self.shape}, {self.dtype}>"
 
     def rows(self, positions: NDArray[np.int64], units: tuple[Any, ...] = ()) -> NDArray[Any]:
-        return self._source.window(self._signal.name, positions)[(slice(None), *units)]
+        return self._source.windows([self._signal.name], positions)[self._signal.name][(slice(None), *units)]
 
 
 class Source(Protocol):
@@ -106,7 +106,7 @@ class Source(Protocol):
 
     def find(self, patterns: str | Iterable[str]) -> list[Signal]: ...
 
-    def window(self, name: str, positions: NDArray[np.int64]) -> NDArray[Any]: ...
+    def windows(self, names: Sequence[str], positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]: ...
 
     def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]: ...
 

@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
-from rnnscope.analysis.scoring import HIGH, MARGIN
+from rnnscope.analysis.findings import STRONG
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
 from rnnscope.traces import Trace
@@ -68,7 +68,7 @@ def describe(data: ReportData) -> dict[str, Any]:
                 "bar": _share(row["score"], chance),
                 "control_bar": _share(row["untrained"], chance),
                 "colour": "blue" if row["polarity"] > 0 else "red",
-                "high": row["measure"] == "auroc" and row["score"] > HIGH,
+                "high": row["measure"] == "auroc" and row["score"] > STRONG["binary"],
                 "found": row["finding"],
                 "source": shown.to_json(),
             }
@@ -91,8 +91,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "binary": sum(card["measure"] == "auroc" for card in cards),
         "found": [card for card in cards if card["found"]],
         "easy": [card for card in cards if card["high"] and not card["found"]],
-        "high": HIGH,
-        "margin": MARGIN,
+        "high": STRONG["binary"],
         "left_out": data.left_out,
         "best": best,
         "curve": figures.learning_curve(history),

@@ -1,0 +1,217 @@
+"""Controls: what else would tell a label as well as the best unit does.
+
+- The last symbol alone: each symbol is worth how often the claim holds behind it, in the first part of the text.
+- The units in a random rotation: the same space, other axes. If its best direction is as good, the axis doesn't matter.
+- A linear probe on all units of a signal, by ridge regression, and the same probe on a task that says nothing of the text: a
+  random label for every string of three symbols. The difference is the probe's selectivity. Source: Hewitt & Liang 2019.
+
+Units are chosen and probes are fitted on the first part of the text, scores are those on the second.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from rnnscope.analysis import measures
+from rnnscope.analysis.bins import Bins
+from rnnscope.analysis.labels import UNKNOWN, Claim, Labels, Levels, classes
+from rnnscope.analysis.tally import Batch, Tally
+from rnnscope.native import Codes
+
+Floats = NDArray[np.float64]
+
+RIDGE = 1e-3
+"""How strongly weights are held down, as a share of the number of symbols; values have variance 1."""
+STRING = 3
+_MOST = 255
+
+
+def strengths(claim: Claim, tally: Tally, frequencies: Floats) -> Floats:
+    """How well each unit tells a claim, (units,): AUROC, rank correlation, or the share of the label's information.
+
+    The first two with their sign: below ½, or below 0, a unit is low where the claim holds. `frequencies` (levels,) is how often
+    each level of the claim stands in the text that was counted.
+    """
+    if claim.kind == "categorical":
+        joint = tally.classes[..., claim.classes].astype(np.float64)
+        bound = measures.entropy(joint.sum(1))
+        return np.where(bound > 0, measures.information(joint) / np.maximum(bound, 1e-12), 0.0)
+    high, all_ = (tally.counts[..., column].astype(np.float64) for column in (claim.column, claim.mask))
+    return measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, frequencies)
+
+
+def turned(claim: Claim, strength: Floats, polarity: Floats) -> Floats:
+    """Strengths of units that are taken upside down where their polarity is −1."""
+    return np.where(polarity > 0, strength, (1.0 if claim.kind == "binary" else 0.0) - strength)
+
+
+def polarity(claim: Claim, strength: Floats) -> Floats:
+    return np.where(strength >= (0.5 if claim.kind == "binary" else 0.0), 1.0, -1.0)
+
+
+@dataclass(frozen=True)
+class LastSymbol:
+    """The best predictor from the last symbol alone, as a unit of its own for each claim: `order` (claims, symbols) are its bins."""
+
+    order: NDArray[np.uint8]
+    scores: Floats
+
+    @classmethod
+    def of(cls, labels: Labels) -> "LastSymbol":
+        number = _numbered(labels)
+        counts = np.zeros((2, len(labels.claims), _MOST + 1, 256), np.int64)
+        for part, start, stop in ((0, 0, labels.middle), (1, labels.middle, len(labels))):
+            for first in range(start, stop, 2**18):
+                last = min(first + 2**18, stop)
+                symbols = number[labels.corpus.ids[first:last]].astype(np.int64)
+                for row, level in enumerate(labels.levels(first, last)):
+                    counts[part, row] += np.bincount(symbols * 256 + level, minlength=(_MOST + 1) * 256).reshape(-1, 256)
+        counts[..., UNKNOWN] = 0
+        order = np.empty((len(labels.claims), _MOST + 1), np.uint8)
+        scores = np.empty(len(labels.claims))
+        for claim in labels.claims:
+            known = counts[0, claim.row]
+            total = known.sum(1)
+            mean = (known * np.arange(256)).sum(1) / np.maximum(total, 1)
+            mean[total == 0] = (known.sum(0) * np.arange(256)).sum() / max(known.sum(), 1)
+            order[claim.row] = np.argsort(np.argsort(mean, kind="stable"))
+            table = counts[1, claim.row].astype(np.float64)
+            table = table[np.argsort(order[claim.row])]
+            scores[claim.row] = cls._score(claim, table)
+        return cls(order[:, number], scores)
+
+    @staticmethod
+    def _score(claim: Claim, table: Floats) -> float:
+        """Of symbols in their order and levels, counted in `table` (symbols, 256)."""
+        if claim.kind == "categorical":
+            bound = float(measures.entropy(table.sum(0)))
+            return float(measures.information(table)) / bound if bound else 0.0
+        all_, high = table.sum(1)[None], (table * np.arange(256)).sum(1)[None]
+        found = measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, table.sum(0))
+        return float(found[0])
+
+    def codes(self, labels: Labels, claim: Claim, positions: NDArray[np.int64]) -> Codes:
+        return self.order[claim.row][labels.corpus.ids[positions]]
+
+
+def _numbered(labels: Labels) -> NDArray[np.uint8]:
+    """A number below 256 for each symbol of the vocabulary: the most frequent have their own, the others share the last."""
+    counts = np.bincount(labels.corpus.ids, minlength=len(labels.corpus.vocabulary))
+    number = np.full(len(counts), _MOST, np.uint8)
+    frequent = np.argsort(-counts, kind="stable")[:_MOST]
+    number[frequent] = np.arange(len(frequent))
+    return number
+
+
+@dataclass(frozen=True)
+class Space:
+    """The units of a signal at the sampled places of both parts, standardised: values (places, units), levels (claims, places)."""
+
+    values: tuple[NDArray[np.float32], NDArray[np.float32]]
+    levels: tuple[Levels, Levels]
+
+    @classmethod
+    def of(cls, bins: Bins, codes: tuple[Codes, Codes], levels: tuple[Levels, Levels]) -> "Space":
+        first, second = (np.ascontiguousarray(np.take_along_axis(bins.centres, c.astype(np.int64), axis=1).T) for c in codes)
+        return cls((first, second), levels)
+
+
+def rotated(space: Space, labels: Labels, seed: int) -> Floats:
+    """The score of the best direction of a random rotation, for each claim, (claims,): chosen and reported as units are."""
+    units = space.values[0].shape[1]
+    turn = scipy.linalg.qr(np.random.default_rng(seed).normal(size=(units, units)))[0].astype(np.float32)
+    values = tuple(np.ascontiguousarray(v @ turn) for v in space.values)
+    bins = Bins.of(values[0])
+    tallies = []
+    for value, levels in zip(values, space.levels, strict=True):
+        tally = Tally.empty(units, labels.columns, labels.classes)
+        rows = np.zeros(len(value), np.uint8)
+        batch = Batch(np.arange(len(value)), rows, labels.weights(levels), labels.one_hot(levels))
+        tally.add(bins.codes(value), None, batch)
+        tallies.append(tally)
+    found = np.empty(len(labels.claims))
+    for claim in labels.claims:
+        first, second = (strengths(claim, t, _frequencies(claim, w)) for t, w in zip(tallies, space.levels, strict=True))
+        sign = polarity(claim, first)
+        best = int(np.argmax(turned(claim, first, sign)))
+        found[claim.row] = turned(claim, second, sign)[best]
+    return found
+
+
+def _frequencies(claim: Claim, levels: Levels) -> Floats:
+    counts = np.bincount(levels[claim.row], minlength=256).astype(np.float64)
+    counts[UNKNOWN] = 0
+    return counts
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a linear probe on a signal gets on each claim, and on a random task as easy, (claims,) each."""
+
+    scores: Floats
+    control: Floats
+
+
+def probe(space: Space, labels: Labels, strings: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Probe:
+    """Fit a probe for each claim and for its control task; `strings` (places,) is a random number for each string of symbols."""
+    found = Probe(np.empty(len(labels.claims)), np.empty(len(labels.claims)))
+    masks: dict[int, list[Claim]] = {}
+    for claim in labels.claims:
+        masks.setdefault(claim.mask, []).append(claim)
+    for claims in masks.values():
+        known = [levels[claims[0].row] != UNKNOWN for levels in space.levels]
+        x = [np.concatenate([v[k], np.ones((int(k.sum()), 1), np.float32)], axis=1) for v, k in zip(space.values, known, strict=True)]
+        if not all(map(len, x)):
+            found.scores[[c.row for c in claims]] = found.control[[c.row for c in claims]] = np.nan
+            continue
+        gram = x[0].T @ x[0] + RIDGE * len(x[0]) * np.eye(x[0].shape[1], dtype=np.float32)
+        factor = scipy.linalg.cho_factor(gram.astype(np.float64))
+        for claim in claims:
+            truth = [levels[claim.row][k] for levels, k in zip(space.levels, known, strict=True)]
+            random = [_random(claim, truth[0], s[k]) for s, k in zip(strings, known, strict=True)]
+            for into, (first, second) in ((found.scores, truth), (found.control, random)):
+                target = _targets(claim, first)
+                weights = scipy.linalg.cho_solve(factor, x[0].T.astype(np.float64) @ target)
+                into[claim.row] = _scored(claim, x[1] @ weights, second)
+    return found
+
+
+def _targets(claim: Claim, level: Levels) -> Floats:
+    if claim.kind != "categorical":
+        return level.astype(np.float64)[:, None]
+    return (level[:, None] == np.arange(claim.classes.stop - claim.classes.start)).astype(np.float64)
+
+
+def _random(claim: Claim, level: Levels, string: Floats) -> Levels:
+    """Labels drawn for each string alone, distributed as the claim's are."""
+    ordered = np.sort(level)
+    drawn: Levels = ordered[np.minimum((string * len(ordered)).astype(np.int64), len(ordered) - 1)]
+    return drawn
+
+
+def _scored(claim: Claim, said: Floats, level: Levels) -> float:
+    if claim.kind == "categorical":
+        count = claim.classes.stop - claim.classes.start
+        joint = np.bincount(said.argmax(1) * count + classes(claim, level), minlength=count * count).reshape(count, count)
+        bound = float(measures.entropy(joint.sum(0).astype(np.float64)))
+        return float(measures.information(joint.astype(np.float64))) / bound if bound else 0.0
+    order = np.argsort(said[:, 0], kind="stable")
+    code = np.empty(len(order), np.int64)
+    code[order] = np.arange(len(order))
+    high, all_ = level[order].astype(np.float64)[None], np.ones((1, len(order)))
+    if claim.kind == "binary":
+        return float(measures.auroc(high, all_)[0])
+    return float(measures.rank_correlation(high, all_, np.bincount(level, minlength=256).astype(np.float64))[0])
+
+
+def strings(labels: Labels, positions: NDArray[np.int64], seed: int = 0) -> Floats:
+    """A random number from 0 to 1 for the last three symbols at each position, the same for the same symbols."""
+    ids, number = labels.corpus.ids, np.full(len(positions), seed, np.uint64)
+    for back in range(STRING):
+        symbol = np.where(positions >= back, ids[np.maximum(positions - back, 0)], 0).astype(np.uint64)
+        number = (number ^ symbol) * np.uint64(0x9E3779B97F4A7C15)
+        number ^= number >> np.uint64(29)
+    return (number >> np.uint64(11)).astype(np.float64) / 2.0**53
+

@@ -1,0 +1,87 @@
+"""Inner loops in C++, and the same in numpy where they could not be compiled: whole numbers, equal to the bit.
+
+`compiled` says which of the two is in use.
+"""
+
+import ctypes
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+
+EDGES, BINS = 255, 256
+WIDTH = 16
+"""Columns of weights come in multiples of it: what vector instructions take at once."""
+
+Codes = NDArray[np.uint8]
+Counts = NDArray[np.uint32]
+Runs = NDArray[np.int64]
+
+
+def _library() -> ctypes.CDLL | None:
+    found = find_spec("rnnscope.native._kernels")
+    return ctypes.CDLL(found.origin) if found and found.origin else None
+
+
+_KERNELS = _library()
+compiled = _KERNELS is not None
+
+
+def assign(values: NDArray[np.float32], edges: NDArray[np.float32]) -> Codes:
+    """How many of a unit's edges (units, 255), ascending, are at most its value: (time, units) → (units, time)."""
+    time, units = values.shape
+    if _KERNELS is None:
+        return np.stack([np.searchsorted(e, v, side="right") for e, v in zip(edges, values.T, strict=True)]).astype(np.uint8)
+    codes = np.empty((units, time), np.uint8)
+    if time:
+        _KERNELS.assign(_at(values, np.float32), _at(edges, np.float32), _at(codes, np.uint8), *map(ctypes.c_int64, (time, units)))
+    return codes
+
+
+def tally(codes: Codes, weights: NDArray[np.uint8], into: Counts, shift: int = 0) -> None:
+    """Add weights (time, columns) to the bin that each unit is in: codes (units, time), `into` (units, 256 >> shift, columns).
+
+    Bins are 2 ** shift codes wide.
+    """
+    units, time = codes.shape
+    columns = weights.shape[1]
+    if _KERNELS is None:
+        ones, row = np.ones(time, np.float64), weights.astype(np.float64)
+        for u in range(units):
+            where = csc_array((ones, codes[u].astype(np.int32) >> shift, np.arange(time + 1)), shape=(BINS >> shift, time))
+            into[u] += (where @ row).astype(np.uint32)
+        return
+    sizes = map(ctypes.c_int64, (time, units, columns))
+    _KERNELS.tally(_at(codes, np.uint8), _at(weights, np.uint8), _at(into, np.uint32), *sizes, ctypes.c_int32(shift))
+
+
+def runs(codes: Codes, rows: NDArray[np.uint8], rises: Runs, falls: Runs) -> None:
+    """Count where runs begin, by threshold: codes (units, time), `rises` and `falls` (units, 257).
+
+    The running sum of `rises` to k is how often a code of k or more follows one below k, or begins a text; that of `falls`,
+    how often one below k follows one of k or more, or begins a text. `rows` (time,) says of each time whether it goes on
+    (0; the first mustn't), begins a text anew (1), or only says what came before the next (2).
+    """
+    units, time = codes.shape
+    if _KERNELS is None:
+        now = codes.astype(np.int64)
+        before = np.concatenate([now[:, :1], now[:, :-1]], axis=1)
+        begins, goes_on = (np.broadcast_to(rows == kind, now.shape) for kind in (1, 0))
+        for into, starts, stops, there in (
+            (rises, np.where(begins, 0, before + 1), now + 1, begins | (goes_on & (now > before))),
+            (falls, now + 1, np.where(begins, BINS, before + 1), begins | (goes_on & (now < before))),
+        ):
+            unit = np.nonzero(there)[0]
+            np.add.at(into, (unit, starts[there]), 1)
+            np.add.at(into, (unit, stops[there]), -1)
+        return
+    sizes = map(ctypes.c_int64, (time, units))
+    _KERNELS.runs(_at(codes, np.uint8), _at(rows, np.uint8), _at(rises, np.int64), _at(falls, np.int64), *sizes)
+
+
+def _at(array: NDArray[Any], dtype: Any) -> ctypes.c_void_p:
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"a kernel was given {array.dtype} with strides {array.strides}; expected contiguous {np.dtype(dtype)}")
+    return ctypes.c_void_p(array.ctypes.data)

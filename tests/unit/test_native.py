@@ -1,0 +1,80 @@
+"""The compiled loops and those in numpy, held against each other and against loops written by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnscope import native
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if request.param == "numpy":
+        monkeypatch.setattr(native, "_KERNELS", None)
+    elif not native.compiled:
+        pytest.skip("this installation had no compiler, so that there is nothing but numpy")
+    return native
+
+
+def test_this_installation_is_compiled() -> None:
+    """Wherever the tests run there is a compiler; without one the loops would go untested."""
+    assert native.compiled
+
+
+@pytest.mark.parametrize(("time", "units"), [(1, 1), (64, 3), (200, 5)])
+def test_assign(kernels: Any, time: int, units: int) -> None:
+    generator = np.random.default_rng(time)
+    values = generator.normal(size=(time, units)).astype(np.float32).round(1)
+    edges = np.sort(generator.normal(size=(units, native.EDGES)).astype(np.float32).round(1), axis=1)
+    edges[0, -40:] = np.inf
+    expected = (edges[None] <= values[..., None]).sum(-1).T
+    np.testing.assert_array_equal(kernels.assign(values, edges), expected)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_tally(kernels: Any, shift: int) -> None:
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 256, (3, 500)).astype(np.uint8)
+    weights = generator.integers(0, 128, (500, 32)).astype(np.uint8)
+    into = np.ones((3, 256 >> shift, 32), np.uint32)
+    expected = into.astype(np.int64)
+    for u in range(3):
+        np.add.at(expected[u], codes[u] >> shift, weights)
+    kernels.tally(codes, weights, into, shift)
+    np.testing.assert_array_equal(into, expected)
+
+
+def starts(codes: list[int], rows: list[int], k: int) -> tuple[int, int]:
+    """Runs at or above k, and below it, by hand."""
+    rises = falls = 0
+    for t, code in enumerate(codes):
+        if rows[t] == 1:
+            rises, falls = rises + (code >= k), falls + (code < k)
+        elif rows[t] == 0:
+            rises, falls = rises + (code >= k > codes[t - 1]), falls + (code < k <= codes[t - 1])
+    return rises, falls
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 7, 254, 255]), st.integers(0, 2)), min_size=1, max_size=30), st.integers(1, 2))
+def test_runs(times: list[tuple[int, int]], first: int) -> None:
+    codes, rows = [c for c, _ in times], [first, *(row for _, row in times[1:])]
+    expected = np.array([starts(codes, rows, k) for k in range(256)]).T
+    known, found = native._KERNELS, []
+    for kernels in (known, None):
+        native._KERNELS = kernels
+        try:
+            rises, falls = np.zeros((1, 257), np.int64), np.zeros((1, 257), np.int64)
+            native.runs(np.array([codes], np.uint8), np.array(rows, np.uint8), rises, falls)
+            found.append(np.cumsum(np.concatenate([rises, falls]), axis=1)[:, :256])
+        finally:
+            native._KERNELS = known
+    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(found[1], expected)
+
+
+def test_what_a_kernel_cannot_take_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected contiguous"):
+        native._at(np.zeros((4, 4), np.float32)[:, ::2], np.float32)
