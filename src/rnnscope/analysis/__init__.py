@@ -1,6 +1,6 @@
 """Traces → tables."""
 
-from rnnscope.analysis.findings import best_units
+from rnnscope.analysis.significance import best_units
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.scoring import score
 
