@@ -7,7 +7,6 @@ import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
-from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
     from rnnscope.traces import Trace

@@ -168,7 +168,9 @@ def _excerpts(corpus: Corpus, start: int, value: Values, label: Values, row: Any
         rank[known] = label[known] > 0
     else:
         rank[known] = np.searchsorted(np.sort(label[known]), label[known]) / known.sum()
-    return _places(corpus, start, value, np.where(known, order, -1.0)), _places(corpus, start, value, np.where(known, np.abs(order - rank), -1.0))
+    return _places(corpus, start, value, np.where(known, order, -1.0)), _places(
+        corpus, start, value, np.where(known, np.abs(order - rank), -1.0)
+    )
 
 
 def _places(corpus: Corpus, start: int, value: Values, worth: NDArray[np.float64]) -> list[Excerpt]:
@@ -189,4 +191,3 @@ def _excerpt(corpus: Corpus, position: int, value: float) -> Excerpt:
     text = corpus.to_str(first, last)
     at = position - first
     return Excerpt(position, value, text[:at], text[at], text[at + 1 :])
-

@@ -41,7 +41,13 @@ def excerpt(corpus: Corpus) -> Corpus:
 
 
 def causal(
-    model: Recurrent, corpus: Corpus, best: pd.DataFrame, hypotheses: Sequence[Hypothesis], *, seed: int = 0, progress: Progress = silent
+    model: Recurrent,
+    corpus: Corpus,
+    best: pd.DataFrame,
+    hypotheses: Sequence[Hypothesis],
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """For each row of a table of best units (`hypothesis`, `signal`, `unit`) what the network loses without the unit.
 

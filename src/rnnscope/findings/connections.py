@@ -46,4 +46,3 @@ def _array(weights: Any) -> NDArray[np.float32]:
 def _largest(weights: NDArray[np.float32], names: list[str], most: int = MOST) -> list[Weighted]:
     order = np.argsort(-np.abs(weights), kind="stable")[:most]
     return [(names[k], float(weights[k])) for k in order]
-

@@ -25,7 +25,12 @@ def first_models(run: Run, draws: int = DRAWS) -> list[LanguageModel]:
 
 
 def scored(
-    models: Sequence[LanguageModel], labels: Labels, trace: Trace, signal: str | Sequence[str] | None, *, progress: Progress = silent
+    models: Sequence[LanguageModel],
+    labels: Labels,
+    trace: Trace,
+    signal: str | Sequence[str] | None,
+    *,
+    progress: Progress = silent,
 ) -> list[pd.DataFrame]:
     """The scores of each on the text of a trace, of which at most `READ` symbols are read."""
     for model in models:

@@ -65,12 +65,12 @@ void runs(const uint8_t* __restrict codes, const uint8_t* __restrict rows, int64
         int before = 0;
         for (int64_t t = 0; t < time; ++t) {
             const int now = code[t];
-            if (rows[t] == 1) {
+            if (rows[t] == 0) {  // without branches: they could not be foreseen
+                const int up = now > before, down = now < before;
+                rise[before + 1] += up, rise[now + 1] -= up;
+                fall[now + 1] += down, fall[before + 1] -= down;
+            } else if (rows[t] == 1) {
                 ++rise[0], --rise[now + 1], ++fall[now + 1], --fall[256];
-            } else if (rows[t] == 0 && now > before) {
-                ++rise[before + 1], --rise[now + 1];
-            } else if (rows[t] == 0 && now < before) {
-                ++fall[now + 1], --fall[before + 1];
             }
             before = now;
         }

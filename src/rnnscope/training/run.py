@@ -153,7 +153,11 @@ class Run:
         recipe = self.recipe
         model = first_model(replace(recipe, seed=recipe.seed + draw) if untrained else recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
-        model.origin = {"loader": "run", "path": str(self.path.absolute()), "options": {"untrained": untrained} | ({"draw": draw} if draw else {})}
+        model.origin = {
+            "loader": "run",
+            "path": str(self.path.absolute()),
+            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}),
+        }
         if not untrained:
             model.load_state_dict(tensors)
         return model.eval()

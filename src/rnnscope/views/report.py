@@ -71,7 +71,9 @@ def describe(data: ReportData) -> dict[str, Any]:
                 "control_bar": _share(max(row["untrained"], row["last_symbol"]), chance),
                 "colour": "blue" if row["polarity"] > 0 else "red",
                 "sign": {"auroc": "", "correlation": " ρ", "information": " I"}[row["measure"]],
-                "words": {"auroc": "AUROC", "correlation": "rank correlation", "information": "share of the information"}[row["measure"]],
+                "words": {"auroc": "AUROC", "correlation": "rank correlation", "information": "share of the information"}[
+                    row["measure"]
+                ],
                 "found": row["finding"],
                 "source": shown.to_json(),
                 "evidence": known and _evidence(known, data),
