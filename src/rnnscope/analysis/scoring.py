@@ -48,6 +48,7 @@ def score(
     signal: str | Sequence[str] | None = None,
     *,
     labels: Labels | None = None,
+    chance: bool = True,
     controls: bool = True,
     seed: int = 0,
     threads: int | None = None,
@@ -71,7 +72,8 @@ def score(
     `attrs["left_out"]` says of each hypothesis that was not tested why; where none could be, the table is empty.
     `attrs["claims"]` has a row for each hypothesis: its best unit's 95 % interval (`low`, `high`), and what else tells it
     (`controls`): the last symbol alone, the best direction of a random rotation, a linear probe on each signal and its selectivity.
-    `labels` are known labels of the same text, in place of hypotheses.
+    `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no p-values, lags and intervals,
+    without `controls` no probes and rotations.
     """
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
     signals = _signals(source, signal)
@@ -84,7 +86,7 @@ def score(
         empty.attrs = {"left_out": labels.left_out, "claims": []}
         return empty
     shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
-    return _Scores(labels, signals, shards, seed).table(controls)
+    return _Scores(labels, signals, shards, seed).table(chance, controls)
 
 
 def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:
@@ -112,26 +114,29 @@ class _Scores:
         self.step = second.step
         self.bins = bins_.joined([shard.bins for shard in shards])
 
-    def table(self, controls: bool) -> pd.DataFrame:
+    def table(self, chance: bool, controls: bool) -> pd.DataFrame:
+        p_values, lags = self._chance() if chance else (np.full((len(self.units), len(self.labels.claims)), np.nan),) * 2
+        described = self._controls() if controls else [{} for _ in self.labels.claims]
+        frames, rows = [], []
+        for claim in self.labels.claims:
+            frame = self._frame(claim, p_values[:, claim.row], lags[:, claim.row])
+            order = np.argsort(-frame[MEASURES[claim.kind] + "_selection"].to_numpy(), kind="stable")
+            around = self._around(claim, frame, int(order[0])) if chance else {}
+            rows.append({"hypothesis": claim.name} | around | described[claim.row])
+            frames.append(frame.iloc[order])
+        table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+        table.attrs = {"left_out": self.labels.left_out, "claims": rows}
+        return table
+
+    def _chance(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """p-values and lags, (units, claims)."""
         shifts = Shifts(self.labels, self.levels[1], self.step)
         lags = Lags(self.labels, self.positions[1], self.labels.middle)
         codes = [shard.samples[1].codes for shard in self.shards]
         shifted = self._each(shifts.of, codes)
         for _, largest in shifted:
             shifts.add(largest)
-        p_values = shifts.p_values(np.concatenate([found for found, _ in shifted]))
-        lag = np.concatenate(self._each(lags.of, codes))
-        frames, rows = [], []
-        described = self._controls() if controls else None
-        for claim in self.labels.claims:
-            frame = self._frame(claim, p_values[:, claim.row], lag[:, claim.row])
-            strength = frame[MEASURES[claim.kind] + "_selection"].to_numpy()
-            order = np.argsort(-strength, kind="stable")
-            rows.append(self._claim(claim, frame, int(order[0])) | (described[claim.row] if described else {}))
-            frames.append(frame.iloc[order])
-        table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
-        table.attrs = {"left_out": self.labels.left_out, "claims": rows}
-        return table
+        return shifts.p_values(np.concatenate([found for found, _ in shifted])), np.concatenate(self._each(lags.of, codes)).astype(float)
 
     def _frame(self, claim: Claim, p_value: NDArray[Any], lag: NDArray[Any]) -> pd.DataFrame:
         parts = self._each(lambda shard: [self._measured(claim, shard, part) for part in (0, 1)], self.shards)
@@ -189,8 +194,8 @@ class _Scores:
             unit -= len(shard.bins)
         raise IndexError(unit)
 
-    def _claim(self, claim: Claim, frame: pd.DataFrame, best: int) -> dict[str, Any]:
-        """What is known of a claim's best unit beside its row."""
+    def _around(self, claim: Claim, frame: pd.DataFrame, best: int) -> dict[str, Any]:
+        """How sure a claim's best unit is, and whether it beats the last symbol."""
         sign, level = float(frame["polarity"].iloc[best]), self.levels[1][claim.row]
         blocks = Blocks(len(level), self.step, self.seed)
         last = self.last_symbol
@@ -200,9 +205,12 @@ class _Scores:
         value = float(frame[MEASURES[claim.kind]].iloc[best])
         around = interval(value, whole, drawn, BOUNDS[claim.kind])
         return {
-            "hypothesis": claim.name, "low": around.low, "high": around.high, "last_symbol": float(last.scores[claim.row]),
-            "p_last_symbol": p_better(drawn, alone[1]), "label_dwell": self.labels.dwell(claim, 1) if claim.kind == "binary" else np.nan,
-        }  # fmt: skip
+            "low": around.low,
+            "high": around.high,
+            "last_symbol": float(last.scores[claim.row]),
+            "p_last_symbol": p_better(drawn, alone[1]),
+            "label_dwell": self.labels.dwell(claim, 1) if claim.kind == "binary" else np.nan,
+        }
 
     def _each(self, work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
         """The same for each of several, on as many threads as there are shards."""

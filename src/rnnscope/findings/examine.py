@@ -81,7 +81,7 @@ def _controls(
     for other in traces:
         if other.corpus.fingerprint != trace.corpus.fingerprint:
             raise UsageError(f"{other!r} is of another text than {trace!r}; record the untrained network on the same text")
-    found = [score(other, signal=signal, labels=labels, controls=False, progress=progress) for other in traces]
+    found = [score(other, signal=signal, labels=labels, chance=False, controls=False, progress=progress) for other in traces]
     models = [each for each in given or () if not isinstance(each, Trace)]
     if models or (given is None and run is not None):
         from rnnscope.findings.untrained import first_models, scored

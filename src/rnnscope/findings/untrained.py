@@ -44,5 +44,5 @@ def scored(
             def share(done: int, total: int, note: str = "", k: int = k) -> None:
                 progress(k * total + done, len(models) * total, note)
 
-            tables.append(score(FromModel(model, labels.corpus), signal=signal, labels=labels, controls=False, progress=share))
+            tables.append(score(FromModel(model, labels.corpus), signal=signal, labels=labels, chance=False, controls=False, progress=share))
     return tables

@@ -65,11 +65,3 @@ def label(hypotheses: Sequence[Hypothesis], corpus: Corpus) -> dict[str, NDArray
                 labels[hypothesis.name][start:stop] = hypothesis.label(passage)
     return labels
 
-
-def labelled(hypotheses, corpus, source=None):  # type: ignore
-    for name, values in label(hypotheses, corpus).items():
-        yield name, 0, values
-
-
-def reason(h, language, source):  # type: ignore
-    return None if h.applies_to(language) else f"is about {' and '.join(h.languages)}"
