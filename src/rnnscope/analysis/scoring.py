@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from rnnscope.analysis import bins as bins_
 from rnnscope.analysis import measures
@@ -79,14 +80,15 @@ def score(
     signals = _signals(source, signal)
     if labels is None:
         labels = Labels(
-            list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, getattr(trace, "signal_values", trace)
+            list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, trace if isinstance(trace, Trace) else None
         )
     if not labels.claims:
         empty = pd.DataFrame(columns=list(COLUMNS))
         empty.attrs = {"left_out": labels.left_out, "claims": []}
         return empty
-    shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
-    return _Scores(labels, signals, shards, seed).table(chance, controls)
+    with threadpool_limits(1, "blas"):  # its threads and ours would fight: ten times slower
+        shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
+        return _Scores(labels, signals, shards, seed).table(chance, controls)
 
 
 def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:

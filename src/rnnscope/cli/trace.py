@@ -1,10 +1,11 @@
 """`rnnscope record`, and the tables that are made from a trace: `cells` and `saturation`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
 
@@ -101,6 +102,7 @@ SHOWN = (
 )  # fmt: skip
 @click.option("--causal", is_flag=True, help="Take significant units out of the network, and see where its predictions suffer.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of rotations, random tasks and draws.")
+@own_options
 @run_option
 @click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
 @table_options
@@ -114,6 +116,7 @@ def cells(
     seed: int,
     every: bool,
     form: str | None,
+    **own: Any,
 ) -> None:
     """Find the units that keep track of something, and what would do as well.
 
@@ -135,7 +138,7 @@ def cells(
     others = [open_trace(path) for path in untrained] if untrained else None
     with progress_bar("score") as progress:
         best = examine(
-            _opened(trace, run), hypotheses(hypothesis), signal or None,
+            _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
             untrained=others, ablated=causal, seed=seed, progress=progress,
         )  # fmt: skip
     if every:
