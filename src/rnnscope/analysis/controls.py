@@ -126,9 +126,9 @@ def rotated(space: Space, labels: Labels, seed: int) -> Floats:
     bins = Bins.of(values[0])
     tallies = []
     for value, levels in zip(values, space.levels, strict=True):
-        tally = Tally.empty(units, labels.columns, labels.classes)
+        tally = Tally.empty(units, labels.layout.columns, labels.layout.classes)
         rows = np.zeros(len(value), np.uint8)
-        batch = Batch(np.arange(len(value)), rows, labels.weights(levels), labels.one_hot(levels))
+        batch = Batch(np.arange(len(value)), rows, labels.layout.weights(levels), labels.layout.one_hot(levels))
         tally.add(bins.codes(value), None, batch)
         tallies.append(tally)
     found = np.empty(len(labels.claims))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.analysis.bins import Bins
-from rnnscope.analysis.labels import Labels
+from rnnscope.analysis.labels import PIECE, Labels, Layout, Stretch
 from rnnscope.analysis.sources import Source
 from rnnscope.analysis.tally import BEFORE, BEGIN, GO_ON, Batch, Shard
 from rnnscope.progress import Progress, silent
@@ -18,8 +18,8 @@ from rnnscope.signal import Signal
 Values = list[NDArray[Any]]
 """Of each signal, (time, unit), in one stretch of text."""
 
-ROWS = 8_192
-"""Symbols that are counted at once."""
+UNITS = 256
+"""Units that are counted together; the same on every machine, so that the same sums are rounded the same way."""
 CHOSEN, REPORTED = 32_768, 65_536
 """Symbols of each part whose bins are kept for what counts alone can't tell: probes, rotations, shifts, lags, intervals."""
 
@@ -35,28 +35,26 @@ def binned(source: Source, signals: Sequence[Signal]) -> Bins:
 
 
 def count(
-    source: Source, signals: Sequence[Signal], labels: Labels, bins: Bins, *,
-    start: int = 0, stop: int | None = None, threads: int | None = None, progress: Progress = silent,
-) -> list[Shard]:  # fmt: skip
-    """Count the units of some signals over the text from `start` to before `stop`: shards, side by side in the units' order."""
-    stop = len(labels) if stop is None else stop
-    threads = max(1, min(threads or cores(), len(bins) // 16))
-    edges = np.linspace(0, len(bins), threads + 1).astype(int).tolist()
-    shards = [Shard.of(bins.part(slice(a, b)), labels, (CHOSEN, REPORTED)) for a, b in zip(edges, edges[1:], strict=False)]
+    source: Source, signals: Sequence[Signal], labels: Labels | Stretch, bins: Bins, start: int, stop: int, shards: list[Shard],
+    *, threads: int, progress: Progress = silent,
+) -> None:  # fmt: skip
+    """Let shards, side by side in the units' order, count the text from `start` to before `stop`."""
+    edges = [0, *np.cumsum([len(shard.bins) for shard in shards]).tolist()]
     with ThreadPoolExecutor(threads) as pool:
         parts = [_Part(k, labels, edges, shards, pool) for k in (0, 1)]
         names, done = [s.name for s in signals], 0
         before: dict[int, Values] = {}
-        begins = {int(a) for a in labels.corpus.bounds} | {labels.middle}
-        for first, arrays in source.stretches(names, start if start in begins else start - 1, stop):
+        begins = {int(a) for a in labels.bounds} | {labels.middle}
+        if start not in begins:  # what came before is only looked at
+            for _, arrays in source.stretches(names, start - 1, start):
+                before[start] = [arrays[name][-1:].copy() for name in names]
+        for first, arrays in source.stretches(names, start, stop):
             values = [arrays[name] for name in names]
             last = first + len(values[0])
             for low, high in _cuts(first, last, labels.middle):
                 part = parts[int(low >= labels.middle)]
                 piece = [value[low - first : high - first] for value in values]
-                if low < start:  # only looked at
-                    part.add(low, piece, BEFORE)
-                elif low in begins:
+                if low in begins:
                     part.add(low, piece, BEGIN)
                 else:
                     part.add(low - 1, before.pop(low), BEFORE)
@@ -68,7 +66,13 @@ def count(
         for part in parts:
             part.flush()
             part.wait()
-    return shards
+
+
+def empty_shards(bins: Bins, layout: Layout, symbols: int, middle: int) -> list[Shard]:
+    return [
+        Shard.of(bins.part(slice(a, a + UNITS)), layout, (0, middle, symbols), (CHOSEN, REPORTED))
+        for a in range(0, len(bins), UNITS)
+    ]
 
 
 def _cuts(first: int, last: int, middle: int) -> list[tuple[int, int]]:
@@ -78,7 +82,9 @@ def _cuts(first: int, last: int, middle: int) -> list[tuple[int, int]]:
 class _Part:
     """One part of the text: rows are gathered until there are enough, then counted by all threads, each its own units."""
 
-    def __init__(self, part: int, labels: Labels, edges: list[int], shards: list[Shard], pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, part: int, labels: Labels | Stretch, edges: list[int], shards: list[Shard], pool: ThreadPoolExecutor
+    ) -> None:
         self.part, self.labels, self.edges, self.shards, self.pool = part, labels, edges, shards, pool
         self._values: list[Values] = []
         self._positions: list[NDArray[np.int64]] = []
@@ -93,7 +99,7 @@ class _Part:
         self._positions.append(np.arange(first, first + len(rows)))
         self._rows.append(rows)
         self._filled += len(rows)
-        if self._filled >= ROWS:
+        if self._filled >= PIECE:
             self.flush()
 
     def flush(self) -> None:
@@ -101,7 +107,7 @@ class _Part:
             return
         positions, rows = np.concatenate(self._positions), np.concatenate(self._rows)
         levels = np.concatenate([self.labels.levels(int(p[0]), int(p[-1]) + 1) for p in self._positions], axis=1)
-        weights, classes = self.labels.weights(levels), self.labels.one_hot(levels)
+        weights, classes = self.labels.layout.weights(levels), self.labels.layout.one_hot(levels)
         weights[rows == BEFORE] = 0
         classes[rows == BEFORE] = 0
         batch, values = Batch(positions, rows, weights, classes), self._values

@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -27,6 +26,8 @@ from rnnscope.native import WIDTH
 UNKNOWN, LEVELS, CATEGORIES, GRADES = 255, 128, 16, 8
 LEAST, STRETCHES = 20, 5
 """A hypothesis is tested where each half of the text has so many symbols with and without it, in so many stretches."""
+PIECE = 8_192
+"""Symbols that are read and counted at once."""
 _CHUNK = 2**18
 _SAMPLE = 2**18
 
@@ -41,19 +42,62 @@ class Claim:
     one-hot classes, for a graded one its level in `GRADES` parts. A binary one has no classes.
     """
 
-    hypothesis: Hypothesis
+    name: str
+    kind: str
     row: int
     mask: int
     column: int
     classes: slice
 
-    @property
-    def name(self) -> str:
-        return self.hypothesis.name
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column is what. `masks` are the columns that say where claims apply, each with a claim that says it, the first 1 everywhere."""
+
+    claims: tuple[Claim, ...]
+    masks: tuple[tuple[int, int], ...]
 
     @property
-    def kind(self) -> str:
-        return self.hypothesis.kind
+    def columns(self) -> int:
+        return _padded(1 + max([0, *(c.column for c in self.claims), *(c.mask for c in self.claims)]))
+
+    @property
+    def classes(self) -> int:
+        return _padded(max([0, *(c.classes.stop for c in self.claims)]))
+
+    def weights(self, levels: Levels) -> Levels:
+        """What is added up bin by bin: (claims, symbols) → (symbols, columns)."""
+        table = np.zeros((levels.shape[1], self.columns), np.uint8)
+        for column, row in self.masks:
+            table[:, column] = 1 if column == 0 else levels[row] != UNKNOWN
+        for claim in self.claims:
+            if claim.kind != "categorical":
+                level = levels[claim.row]
+                table[:, claim.column] = np.where(level == UNKNOWN, 0, level)
+        return table
+
+    def one_hot(self, levels: Levels) -> Levels:
+        """Classes of graded and categorical claims: (claims, symbols) → (symbols, classes)."""
+        table = np.zeros((levels.shape[1], self.classes), np.uint8)
+        for claim in self.claims:
+            if claim.kind != "binary":
+                known = np.flatnonzero(levels[claim.row] != UNKNOWN)
+                table[known, claim.classes.start + classes(claim, levels[claim.row][known])] = 1
+        return table
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The labels from `start` on, (claims, symbols), of a text whose segments begin at `bounds`; a piece of `Labels` that can travel."""
+
+    layout: Layout
+    middle: int
+    bounds: NDArray[np.int64]
+    start: int
+    known: Levels
+
+    def levels(self, start: int, stop: int) -> Levels:
+        return self.known[:, start - self.start : stop - self.start]
 
 
 class Labels:
@@ -63,7 +107,7 @@ class Labels:
     """
 
     def __init__(self, hypotheses: Sequence[Hypothesis], corpus: Corpus, source: Any = None) -> None:
-        self.corpus, self.middle = corpus, len(corpus) // 2
+        self.corpus, self.middle, self.bounds = corpus, middle(len(corpus)), corpus.bounds
         language = language_of(corpus)
         reasons = {h.name: reason(h, language, source) for h in hypotheses}
         self.left_out = {name: why for name, why in reasons.items() if why is not None}
@@ -77,10 +121,18 @@ class Labels:
         for h in chosen:
             if why := self._untestable(h):
                 self.left_out[h.name] = why
-        self.claims = self._claims([h for h in chosen if h.name not in self.left_out])
+        self.hypotheses = [h for h in chosen if h.name not in self.left_out]
+        self.layout = self._laid_out()
 
     def __len__(self) -> int:
         return len(self.corpus)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self.layout.claims
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        return Stretch(self.layout, self.middle, self.bounds, start, self.levels(start, stop))
 
     def levels(self, start: int, stop: int) -> Levels:
         """What each claim says of the symbols between two positions, (claims, symbols)."""
@@ -109,53 +161,21 @@ class Labels:
         stretches = self._counts[claim.name][1][part]
         return float(self.frequencies(claim, part)[1] / stretches) if stretches else float("nan")
 
-    def weights(self, levels: Levels) -> Levels:
-        """What is added up bin by bin: (claims, symbols) → (symbols, columns)."""
-        table = np.zeros((levels.shape[1], self.columns), np.uint8)
-        for mask, (column, row) in enumerate(self._masks):
-            table[:, column] = 1 if mask == 0 else levels[row] != UNKNOWN
-        for claim in self.claims:
-            if claim.kind != "categorical":
-                level = levels[claim.row]
-                table[:, claim.column] = np.where(level == UNKNOWN, 0, level)
-        return table
-
-    def one_hot(self, levels: Levels) -> Levels:
-        """Classes of graded and categorical claims: (claims, symbols) → (symbols, classes)."""
-        table = np.zeros((levels.shape[1], self.classes), np.uint8)
-        for claim in self.claims:
-            if claim.kind != "binary":
-                known = np.flatnonzero(levels[claim.row] != UNKNOWN)
-                table[known, claim.classes.start + classes(claim, levels[claim.row][known])] = 1
-        return table
-
-    @cached_property
-    def columns(self) -> int:
-        return _padded(1 + max([0, *(c.column for c in self.claims), *(c.mask for c in self.claims)]))
-
-    @cached_property
-    def classes(self) -> int:
-        return _padded(max([0, *(c.classes.stop for c in self.claims)]))
-
-    @property
-    def masks(self) -> list[int]:
-        """The columns that say where claims apply; the first is 1 everywhere."""
-        return [column for column, _ in self._masks]
-
-    def _claims(self, chosen: Sequence[Hypothesis]) -> list[Claim]:
+    def _laid_out(self) -> Layout:
         everywhere = b""
         known: dict[bytes, int] = {everywhere: 0}
-        self._masks, claims, column, first = [(0, 0)], [], 1, 0
-        for row, h in enumerate(chosen):
+        masks, claims, column, first = [(0, 0)], [], 1, 0
+        for row, h in enumerate(self.hypotheses):
             print_ = self._mask(h.name) if self._counts[h.name][0][:, UNKNOWN].any() else everywhere
             if print_ not in known:
                 known[print_] = column
-                self._masks.append((column, row))
+                masks.append((column, row))
                 column += 1
             count = {"binary": 0, "graded": GRADES, "categorical": len(self.categories.get(h.name, ()))}[h.kind]
-            claims.append(Claim(h, row, known[print_], column if h.kind != "categorical" else -1, slice(first, first + count)))
+            place = column if h.kind != "categorical" else -1
+            claims.append(Claim(h.name, h.kind, row, known[print_], place, slice(first, first + count)))
             column, first = column + (h.kind != "categorical"), first + count
-        return claims
+        return Layout(tuple(claims), tuple(masks))
 
     def _write(self, chosen: Sequence[Hypothesis], source: Any) -> None:
         self._rows = {h.name: k for k, h in enumerate(chosen)}
@@ -239,6 +259,11 @@ class Labels:
         for _, levels in self._whole(name):
             print_.update(np.packbits(levels != UNKNOWN).data)
         return print_.digest()
+
+
+def middle(symbols: int) -> int:
+    """Where the second half of a text begins, on which scores are reported; of a long one at a multiple of `PIECE`."""
+    return symbols // 2 if symbols < 16 * PIECE else symbols // (2 * PIECE) * PIECE
 
 
 def classes(claim: Claim, levels: Levels) -> NDArray[np.int64]:

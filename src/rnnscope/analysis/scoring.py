@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 from rnnscope.analysis import bins as bins_
 from rnnscope.analysis import measures
 from rnnscope.analysis.chance import Lags, Shifts
+from rnnscope.analysis.cluster import count_on_cluster, stretches
 from rnnscope.analysis.controls import Floats, LastSymbol, Probe, Space, polarity, probe, rotated, strengths, strings, turned
-from rnnscope.analysis.counting import binned, count
+from rnnscope.analysis.counting import binned, cores, count, empty_shards
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
 from rnnscope.analysis.intervals import Blocks, interval, p_better
@@ -53,6 +54,7 @@ def score(
     controls: bool = True,
     seed: int = 0,
     threads: int | None = None,
+    cluster: str | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Score every unit of the signals that match against every hypothesis (all known ones by default).
@@ -73,7 +75,8 @@ def score(
     `attrs["left_out"]` says of each hypothesis that was not tested why; where none could be, the table is empty.
     `attrs["claims"]` has a row for each hypothesis: its best unit's 95 % interval (`low`, `high`), and what else tells it
     (`controls`): the last symbol alone, the best direction of a random rotation, a linear probe on each signal and its selectivity.
-    `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no p-values, lags and intervals,
+    It takes as many `threads` as there are cores, or a Dask `cluster`, tcp://host:port, whose workers see the trace's folder: the
+    same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no p-values, lags and intervals,
     without `controls` no probes and rotations.
     """
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
@@ -87,8 +90,15 @@ def score(
         empty.attrs = {"left_out": labels.left_out, "claims": []}
         return empty
     with threadpool_limits(1, "blas"):  # its threads and ours would fight: ten times slower
-        shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
-        return _Scores(labels, signals, shards, seed).table(chance, controls)
+        bins = binned(source, signals)
+        shards = empty_shards(bins, labels.layout, len(labels), labels.middle)
+        if cluster is not None:
+            count_on_cluster(cluster, trace, signals, labels, bins, shards, progress=progress)
+        else:
+            kept = isinstance(source, FromTrace) and source.kept([s.name for s in signals])
+            for start, stop in stretches(labels, 1) if kept else [(0, len(labels))]:
+                count(source, signals, labels, bins, start, stop, shards, threads=threads or cores(), progress=progress)
+        return _Scores(labels, signals, shards, seed, threads or cores()).table(chance, controls)
 
 
 def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:
@@ -106,8 +116,8 @@ def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]
 class _Scores:
     """From what was counted to the table."""
 
-    def __init__(self, labels: Labels, signals: Sequence[Signal], shards: list[Shard], seed: int) -> None:
-        self.labels, self.signals, self.shards, self.seed = labels, signals, shards, seed
+    def __init__(self, labels: Labels, signals: Sequence[Signal], shards: list[Shard], seed: int, threads: int) -> None:
+        self.labels, self.signals, self.shards, self.seed, self.threads = labels, signals, shards, seed, threads
         self.units = np.concatenate([np.arange(s.size) for s in signals])
         self.names = np.repeat([s.name for s in signals], [s.size for s in signals])
         second = shards[0].samples[1]
@@ -138,7 +148,9 @@ class _Scores:
         shifted = self._each(shifts.of, codes)
         for _, largest in shifted:
             shifts.add(largest)
-        return shifts.p_values(np.concatenate([found for found, _ in shifted])), np.concatenate(self._each(lags.of, codes)).astype(float)
+        return shifts.p_values(np.concatenate([found for found, _ in shifted])), np.concatenate(self._each(lags.of, codes)).astype(
+            float
+        )
 
     def _frame(self, claim: Claim, p_value: NDArray[Any], lag: NDArray[Any]) -> pd.DataFrame:
         parts = self._each(lambda shard: [self._measured(claim, shard, part) for part in (0, 1)], self.shards)
@@ -215,8 +227,8 @@ class _Scores:
         }
 
     def _each(self, work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
-        """The same for each of several, on as many threads as there are shards."""
-        with ThreadPoolExecutor(len(self.shards)) as pool:
+        """The same for each of several, side by side."""
+        with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(work, over))
 
     @cached_property

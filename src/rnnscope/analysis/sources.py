@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnscope.analysis.labels import PIECE
 from rnnscope.corpora import Corpus
 from rnnscope.protocol import LanguageModel
 from rnnscope.signal import Signal
@@ -13,8 +14,6 @@ from rnnscope.traces import Trace
 
 Arrays = dict[str, NDArray[Any]]
 
-PIECE = 8_192
-"""Symbols that are read from the disk at once."""
 _WINDOW, _WINDOWS, _ROWS = 256, 64, 16_384
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnscope import native
 from rnnscope.analysis.bins import Bins
-from rnnscope.analysis.labels import Labels
+from rnnscope.analysis.labels import Layout
 from rnnscope.native import BINS, Codes
 
 COARSE = 3
@@ -120,14 +120,21 @@ class Shard:
     samples: tuple[Sample, Sample]
 
     @classmethod
-    def of(cls, bins: Bins, labels: Labels, most: tuple[int, int]) -> "Shard":
-        sizes = (len(bins), labels.columns, labels.classes)
-        spans = ((0, labels.middle), (labels.middle, len(labels)))
-        first, second = (Sample.spread(*span, most[k], len(bins)) for k, span in enumerate(spans))
-        return cls(bins, (Tally.empty(*sizes), Tally.empty(*sizes)), (first, second))
+    def of(cls, bins: Bins, layout: Layout, edges: tuple[int, int, int], most: tuple[int, int]) -> "Shard":
+        """An empty one; the parts of the text lie between the `edges`."""
+        first, second = (Sample.spread(edges[k], edges[k + 1], most[k], len(bins)) for k in (0, 1))
+        tallies = [Tally.empty(len(bins), layout.columns, layout.classes) for _ in (0, 1)]
+        return cls(bins, (tallies[0], tallies[1]), (first, second))
 
     def add(self, part: int, values: NDArray[np.float32], batch: Batch) -> None:
         """Count a batch of one part of the text; values (rows, units) of these units."""
         codes = self.bins.codes(values)
         self.tallies[part].add(codes, self.bins.standard(values), batch)
         self.samples[part].put(codes, batch)
+
+    def merge(self, other: "Shard") -> None:
+        """Add what was counted of the same units elsewhere in the text."""
+        for mine, theirs in zip(self.tallies, other.tallies, strict=True):
+            mine.merge(theirs)
+        for sample, more in zip(self.samples, other.samples, strict=True):
+            sample.codes |= more.codes  # each place was seen by one of them; the others left it at 0

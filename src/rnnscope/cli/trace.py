@@ -102,6 +102,7 @@ SHOWN = (
 )  # fmt: skip
 @click.option("--causal", is_flag=True, help="Take significant units out of the network, and see where its predictions suffer.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of rotations, random tasks and draws.")
+@click.option("--dask", "cluster", metavar="ADDRESS", help="Let the workers of a Dask cluster count; they see the same folders.")
 @own_options
 @run_option
 @click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
@@ -114,6 +115,7 @@ def cells(
     untrained: tuple[Path, ...],
     causal: bool,
     seed: int,
+    cluster: str | None,
     every: bool,
     form: str | None,
     **own: Any,
@@ -139,7 +141,7 @@ def cells(
     with progress_bar("score") as progress:
         best = examine(
             _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
-            untrained=others, ablated=causal, seed=seed, progress=progress,
+            untrained=others, ablated=causal, cluster=cluster, seed=seed, progress=progress,
         )  # fmt: skip
     if every:
         print_table(best.attrs["scores"], form)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnnscope.analysis.labels import middle
 from rnnscope.analysis.sources import FromTrace
 from rnnscope.corpora import Corpus
 from rnnscope.traces import Trace
@@ -70,7 +71,7 @@ class Card:
 
 def cards(trace: Trace, found: pd.DataFrame, labels: dict[str, Values]) -> list[Card]:
     """A card for each row of a table of best units, from the second half of the text; `labels` (symbols,) by hypothesis."""
-    start = len(trace) // 2
+    start = middle(len(trace))
     stop = min(len(trace), start + SHOWN)
     keeps = {row.signal: _keeping(trace, row.signal) for row in found.itertuples()}
     wanted = sorted({(row.signal, row.unit) for row in found.itertuples()})

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.hypotheses.passage import Passage
+from rnnscope.analysis.labels import middle
 from rnnscope.corpora import Corpus
 from rnnscope.models import Recurrent
 from rnnscope.models.interventions import ablate
@@ -29,12 +30,12 @@ COLUMNS = ("loss_critical", "loss_elsewhere", "others_critical", "others_elsewhe
 
 def excerpt(corpus: Corpus) -> Corpus:
     """Of the second half of a text, on which units were not chosen, `READ` symbols in pieces that lie all over it."""
-    middle = len(corpus) // 2
+    first = middle(len(corpus))
     spans = [
         (start, min(start + PIECE, stop))
         for begin, stop in corpus.spans()
-        for start in range(max(begin, middle), stop, PIECE)
-        if stop > middle
+        for start in range(max(begin, first), stop, PIECE)
+        if stop > first
     ]
     taken = np.unique(np.linspace(0, len(spans) - 1, min(len(spans), READ // PIECE)).astype(np.int64))
     return corpus.pieces(np.array(spans, np.int64)[taken])

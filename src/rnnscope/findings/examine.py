@@ -27,6 +27,7 @@ def examine(
     model: "Recurrent | None" = None,
     untrained: Sequence[Trace | LanguageModel] | None = None,
     ablated: bool = False,
+    cluster: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -35,20 +36,20 @@ def examine(
     `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out, they
     are five draws of the first weights of the run that was recorded, if it lies where it lay. With `ablated`, significant units are
     taken out of the network, which is the run's or `model`, and the table has the columns of `findings.causal`, too.
-    `attrs["scores"]` is the table of every unit.
+    `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit.
 
     Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
     """
     labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), trace.corpus, trace)
     run = _run(trace)
     network = _network(trace, run, model) if ablated else None
-    table = score(trace, signal=signal, labels=labels, seed=seed, progress=progress)
+    table = score(trace, signal=signal, labels=labels, cluster=cluster, seed=seed, progress=progress)
     best = best_units(table, _controls(trace, run, untrained, labels, signal, progress) if labels.claims else [])
     if network is not None:
         from rnnscope.findings.causal import causal
 
-        known = [claim.hypothesis for claim in labels.claims]
-        best = best.join(causal(network, trace.corpus, best[best["significant"]], known, seed=seed, progress=progress))
+        chosen = best[best["significant"]]
+        best = best.join(causal(network, trace.corpus, chosen, labels.hypotheses, seed=seed, progress=progress))
     best.attrs = {"left_out": labels.left_out, "scores": table}
     return best
 

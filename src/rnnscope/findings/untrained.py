@@ -36,7 +36,7 @@ def scored(
     for model in models:
         check_readable(model, trace.corpus)
     if len(labels) > READ:
-        labels = Labels([claim.hypothesis for claim in labels.claims], labels.corpus.head(READ), trace)
+        labels = Labels(labels.hypotheses, labels.corpus.head(READ), trace)
     tables = []
     with computing():
         for k, model in enumerate(models):
@@ -44,5 +44,7 @@ def scored(
             def share(done: int, total: int, note: str = "", k: int = k) -> None:
                 progress(k * total + done, len(models) * total, note)
 
-            tables.append(score(FromModel(model, labels.corpus), signal=signal, labels=labels, chance=False, controls=False, progress=share))
+            tables.append(
+                score(FromModel(model, labels.corpus), signal=signal, labels=labels, chance=False, controls=False, progress=share)
+            )
     return tables

@@ -5,24 +5,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from rnnscope.exceptions import RnnscopeError, UsageError
 from rnnscope.sweeps.grid import Point
 from rnnscope.sweeps.work import train_point
 
 _GLANCE = 0.5  # seconds between two looks
-_PATIENCE = "30s"
-
-
-def connect(address: str) -> Any:
-    """A client of the cluster. Raises `UsageError` where Dask is not installed, `RnnscopeError` where nothing answers."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise UsageError("a Dask cluster needs Dask here too; install it: pip install 'rnnscope[dask]'") from error
-    try:
-        return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]  # Dask has no types
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise RnnscopeError(f"no Dask scheduler answers at {address} ({type(error).__name__}); expected tcp://host:port") from error
 
 
 def train_on_dask(points: Sequence[Point], folder: Path, client: Any, glance: Callable[[int], None]) -> Iterator[tuple[Point, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnscope.analysis.labels import middle
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
@@ -68,7 +69,7 @@ def glyphs(text: str, kind: str) -> str:
 
 
 def _choose(trace: Trace, labels: NDArray[np.float32], binary: bool, length: int) -> tuple[int, int]:
-    first = len(trace) // 2
+    first = middle(len(trace))
     newline = np.flatnonzero(np.isin(trace.corpus.ids, _newlines(trace))) + 1
     best, chosen = -np.inf, (first, min(first + length, len(trace)))
     truth = np.nan_to_num(labels).astype(np.float64)
