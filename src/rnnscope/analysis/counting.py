@@ -99,7 +99,7 @@ class _Part:
         self._positions.append(np.arange(first, first + len(rows)))
         self._rows.append(rows)
         self._filled += len(rows)
-        if self._filled >= PIECE:
+        if self._filled >= PIECE and kind != BEFORE:  # which is for the rows after it
             self.flush()
 
     def flush(self) -> None:

@@ -1,0 +1,140 @@
+"""From a trace to findings: untrained networks, ablations, cards, and what is said where there is no network."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import rnnscope as rs
+from rnnscope.analysis import significance
+from rnnscope.analysis.hypotheses.base import label
+from rnnscope.exceptions import UsageError
+from rnnscope.findings import cards as cards_
+from rnnscope.findings import examine
+from rnnscope.findings.cards import AFTER, BEFORE, cards
+from rnnscope.findings.causal import COLUMNS, causal, excerpt
+from rnnscope.findings.connections import connections
+from tests.unit.test_analysis import write
+
+TESTED = ["comment", "column", "in_word", "word_class", "newline"]
+
+
+@pytest.fixture(scope="module")
+def found(trace: rs.Trace) -> pd.DataFrame:
+    return examine(trace, rs.hypotheses(TESTED), ablated=True)
+
+
+def test_everything_is_in_one_table(found: pd.DataFrame, trace: rs.Trace) -> None:
+    assert set(found["hypothesis"]) == set(TESTED)
+    assert set(significance.COLUMNS) <= set(found)
+    assert found[["p_value", "p_last_symbol", "p_untrained", "untrained", "probe", "rotated"]].notna().all().all()
+    assert (found["q_value"] >= found[["p_value", "p_last_symbol", "p_untrained"]].max(axis=1) - 1e-12).all()
+    assert (found["low"] <= found["score"]).all()
+    assert (found["score"] <= found["high"]).all()
+    newline = found.set_index("hypothesis").loc["newline"]
+    assert newline["last_symbol"] == 1.0
+    assert not newline["significant"]
+    assert len(found.attrs["scores"]) == len(TESTED) * 48
+
+
+def test_ablations_are_of_significant_units(found: pd.DataFrame) -> None:
+    assert found.loc[~found["significant"], list(COLUMNS)].isna().all().all()
+
+
+def test_a_loss_is_what_ablating_by_hand_gives(model: rs.RecurrentLM, trace: rs.Trace) -> None:
+    row = pd.DataFrame([{"hypothesis": "column", "signal": "layer1/cell", "unit": 3}])
+    effect = causal(model, trace.corpus, row, rs.hypotheses("column")).iloc[0]
+    text = excerpt(trace.corpus)
+    quiet = rs.ablate(model, {"layer1/cell": [3]}, to="mean")
+    losses = []
+    for one in (model, quiet):
+        values = np.empty(len(text))
+        for block in one.read(text, ["log_prob"]):
+            values[block.start : block.stop] = -block.arrays["log_prob"]
+        losses.append(values)
+    ends = np.array([c == "\n" for c in text.to_str()])
+    critical = np.append(ends[1:], False)
+    critical[text.bounds[1:] - 1] = False
+    rise = losses[1] - losses[0]
+    assert effect["loss_critical"] == pytest.approx(rise[critical].mean(), rel=1e-6)
+    assert effect["loss_elsewhere"] == pytest.approx(np.nanmean(rise[~critical]), rel=1e-6)
+    assert effect["critical"] == critical.sum()
+    assert 1 / 12 <= effect["p_causal"] <= 1
+
+
+def test_an_excerpt_is_of_the_half_that_is_reported_on(corpus: rs.Corpus) -> None:
+    text = excerpt(corpus)
+    assert text.origins.min() >= len(corpus) // 2
+    for (start, stop), origin in zip(text.spans(), text.origins, strict=True):
+        assert text.to_str(start, stop) == corpus.to_str(int(origin), int(origin) + stop - start)
+
+
+def test_without_a_network_there_are_scores_and_a_clear_word(corpus: rs.Corpus, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(len(corpus), 8))
+    values[:, 2] += 6 * label(rs.hypotheses("comment"), corpus)["comment"]
+    trace = write(tmp_path / "t", corpus, layer0__cell=values)
+    tested = rs.hypotheses("comment")
+    best = examine(trace, tested, "cell")
+    assert best["finding"].tolist() == [True]
+    assert np.isnan(best["p_untrained"][0])
+    with pytest.raises(UsageError, match="has no recurrent network at hand"):
+        examine(trace, tested, "cell", ablated=True)
+    noise = [write(tmp_path / str(k), corpus, layer0__cell=np.random.default_rng(k).normal(size=(len(corpus), 8))) for k in range(1, 5)]
+    against = examine(trace, tested, "cell", untrained=noise)
+    assert against["finding"].tolist() == [True]
+    assert against["p_untrained"][0] < 1e-2
+    assert examine(noise[0], tested, "cell", untrained=noise[1:])["significant"].tolist() == [False]
+    other = write(tmp_path / "other", rs.Corpus.from_text("another text " * 99), layer0__cell=np.zeros((1287, 8)))
+    with pytest.raises(UsageError, match="is of another text"):
+        examine(trace, tested, "cell", untrained=[other])
+
+
+def test_a_card_shows_what_there_is(corpus: rs.Corpus, tmp_path: Path) -> None:
+    tested = rs.hypotheses(["comment", "column"])
+    labels = label(tested, corpus)
+    values = np.random.default_rng(0).normal(size=(len(corpus), 4)) * 0.1
+    values[:, 1] += labels["comment"]
+    values[:, 2] -= labels["column"]
+    keep = np.full((len(corpus), 4), 0.9)
+    trace = write(tmp_path / "t", corpus, layer0__cell=values, layer0__forget=keep)
+    best = rs.best_units(rs.score(trace, tested, "cell"))
+    made = {card.hypothesis: card for card in cards(trace, best, labels)}
+    comment, column = made["comment"], made["column"]
+    for card in made.values():
+        for shares in card.histogram.shares.values():
+            assert sum(shares) == pytest.approx(1)
+        assert len(card.strongest) == len(card.wrong) == cards_.EXCERPTS
+        for excerpt_ in (*card.strongest, *card.wrong):
+            assert corpus.to_str(excerpt_.position, excerpt_.position + 1) == excerpt_.symbol
+            assert corpus.to_str(excerpt_.position - len(excerpt_.before), excerpt_.position) == excerpt_.before
+            assert excerpt_.position >= len(corpus) // 2
+    assert all(labels["comment"][e.position] for e in comment.strongest)
+    assert comment.event is not None
+    assert comment.event.mean[BEFORE - 1] < 0.3 < 0.7 < comment.event.mean[BEFORE]
+    assert len(comment.event.mean) == BEFORE + AFTER + 1
+    assert column.event is not None
+    assert column.event.mean[BEFORE - 1] < column.event.mean[BEFORE]  # upside down: it rises where the line ends
+    assert comment.memory is None  # the equation of the given gate says nothing of keeping
+
+
+def test_memory_is_how_long_a_state_lasts(trace: rs.Trace) -> None:
+    row = pd.DataFrame([{"hypothesis": "comment", "kind": "binary", "signal": "layer0/cell", "unit": 2, "polarity": 1}])
+    [card] = cards(trace, row, label(rs.hypotheses("comment"), trace.corpus))
+    forget = trace["layer0/forget"][len(trace) // 2 :, 2].astype(float)
+    assert card.memory == pytest.approx(-1 / np.log(forget).mean(), rel=1e-5)
+
+
+def test_connections_are_the_largest_weights(model: rs.RecurrentLM) -> None:
+    known = connections(model, "layer1/cell", 3)
+    layer = model.stack[1]
+    row = layer.weight_ih[layer.units + 3].detach().numpy()  # the forget gate's
+    strongest = int(np.abs(row).argmax())
+    name, weight = known["in"]["forget"][0]
+    assert name == f"layer0 {strongest}"
+    assert weight == pytest.approx(float(row[strongest]))
+    name, weight = known["out"]["next symbol"][0]
+    column = model.readout.weight[:, 3].detach().numpy()
+    assert weight == pytest.approx(float(column[np.abs(column).argmax()]))
+    assert set(connections(model, "layer0/cell", 0)["out"]) == {"this layer", "next layer"}
+    assert connections(model, "layer0/cell", 0)["in"]["input"][0][0].startswith("“")
