@@ -14,9 +14,11 @@ import pytest
 
 import rnnscope as rs
 from rnnscope import files
+from rnnscope.analysis import significance
 from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
 from rnnscope.exceptions import TrainingError
+from rnnscope.findings import causal
 
 COMMANDS = [
     "study",
@@ -101,12 +103,20 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
         done = command("record", folder, "--out", tmp_path / out, "--split", "all", *more)
         assert done.returncode == 0, done.stderr
     best = rows(capsys, "cells", tmp_path / "trained", "--hypothesis", "newline", "--untrained", tmp_path / "untrained")
-    assert [set(row) for row in best] == [
-        {"hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "untrained", "finding"}
-    ]
+    assert [set(row) for row in best] == [set(significance.COLUMNS)]
+    assert best[0]["untrained"] is not None
+    assert best[0]["p_untrained"] is None  # of one untrained network nobody knows how much they differ
     every = rows(capsys, "cells", tmp_path / "trained", "--all", "--signal", "layer1/cell")
     assert {row["signal"] for row in every} == {"layer1/cell"}
     assert len(every) % 12 == 0
+
+    tested = ["--hypothesis", "column", "--pattern", "dot=[.]", "--signal", "cell"]
+    found = {str(row["hypothesis"]): row for row in rows(capsys, "cells", tmp_path / "trained", *tested, "--causal")}
+    assert set(found) == {"column", "dot"}
+    assert set(found["dot"]) == {*significance.COLUMNS, *causal.COLUMNS}
+    assert all(row["p_untrained"] is not None for row in found.values())  # five, from the run itself
+    told = command("cells", tmp_path / "trained", *tested)
+    assert told.stdout.split()[:4] == ["hypothesis", "signal", "unit", "measure"], told.stderr
     gates = rows(capsys, "saturation", tmp_path / "trained")
     assert len(gates) == 2 * 3 * 12
     csv = command("saturation", tmp_path / "trained", "--csv").stdout.splitlines()

@@ -59,7 +59,9 @@ def test_the_threshold_is_the_best_of_the_first_half(scored: tuple[Any, Any, Any
     row = table[(table["hypothesis"] == "comment")].iloc[0]
     truth, value = labels["comment"][:half] > 0, values[:half, int(row["unit"])]
     best = max(
-        f1_score(truth, said) for edge in np.quantile(value, np.linspace(0.001, 0.999, 400)) for said in (value >= edge, value < edge)
+        f1_score(truth, said)
+        for edge in np.quantile(value, np.linspace(0.001, 0.999, 400))
+        for said in (value >= edge, value < edge)
     )
     said = value >= np.float32(row["threshold"]) if row["side"] > 0 else value < np.float32(row["threshold"])
     assert f1_score(truth, said) == pytest.approx(best, abs=3e-3)

@@ -80,7 +80,9 @@ def test_without_a_network_there_are_scores_and_a_clear_word(corpus: rs.Corpus, 
     assert np.isnan(best["p_untrained"][0])
     with pytest.raises(UsageError, match="has no recurrent network at hand"):
         examine(trace, tested, "cell", ablated=True)
-    noise = [write(tmp_path / str(k), corpus, layer0__cell=np.random.default_rng(k).normal(size=(len(corpus), 8))) for k in range(1, 5)]
+    noise = [
+        write(tmp_path / str(k), corpus, layer0__cell=np.random.default_rng(k).normal(size=(len(corpus), 8))) for k in range(1, 5)
+    ]
     against = examine(trace, tested, "cell", untrained=noise)
     assert against["finding"].tolist() == [True]
     assert against["p_untrained"][0] < 1e-2

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from rnnscope.analysis.bins import Bins
 from rnnscope.analysis.counting import count, empty_shards
@@ -67,5 +68,6 @@ def _counted(path: str, names: list[str], bins: Bins, symbols: int, labels: Stre
     trace = open_trace(Path(path))
     signals = [next(s for s in trace.kept if s.name == name) for name in names]
     shards = empty_shards(bins, labels.layout, symbols, labels.middle)
-    count(FromTrace(trace), signals, labels, bins, start, stop, shards, threads=1)
+    with threadpool_limits(1, "blas"):  # as many as here: sums are rounded in the order in which they are added
+        count(FromTrace(trace), signals, labels, bins, start, stop, shards, threads=1)
     return shards

@@ -126,9 +126,8 @@ def rotated(space: Space, labels: Labels, seed: int) -> Floats:
     bins = Bins.of(values[0])
     tallies = []
     for value, levels in zip(values, space.levels, strict=True):
-        tally = Tally.empty(units, labels.layout.columns, labels.layout.classes)
-        rows = np.zeros(len(value), np.uint8)
-        batch = Batch(np.arange(len(value)), rows, labels.layout.weights(levels), labels.layout.one_hot(levels))
+        tally = Tally.empty(units, labels.layout)
+        batch = Batch.of(np.arange(len(value)), np.zeros(len(value), np.uint8), levels, labels.layout)
         tally.add(bins.codes(value), None, batch)
         tallies.append(tally)
     found = np.empty(len(labels.claims))

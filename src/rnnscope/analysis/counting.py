@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.analysis.bins import Bins
-from rnnscope.analysis.labels import PIECE, Labels, Layout, Stretch
+from rnnscope.analysis.labels import LEVELS, PIECE, Labels, Layout, Stretch
 from rnnscope.analysis.sources import Source
 from rnnscope.analysis.tally import BEFORE, BEGIN, GO_ON, Batch, Shard
+from rnnscope.exceptions import InputError
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
 
@@ -20,6 +21,8 @@ Values = list[NDArray[Any]]
 
 UNITS = 256
 """Units that are counted together; the same on every machine, so that the same sums are rounded the same way."""
+LONGEST = 2 * ((2**32 - 1) // LEVELS - PIECE)
+"""Symbols of the longest text: sums of labels in either half stay below 2 ** 32."""
 CHOSEN, REPORTED = 32_768, 65_536
 """Symbols of each part whose bins are kept for what counts alone can't tell: probes, rotations, shifts, lags, intervals."""
 
@@ -69,6 +72,9 @@ def count(
 
 
 def empty_shards(bins: Bins, layout: Layout, symbols: int, middle: int) -> list[Shard]:
+    """Shards that have counted nothing of a text yet. Raises `InputError` for a text that is longer than they can count."""
+    if symbols > LONGEST:
+        raise InputError(f"the text has {symbols:,} symbols; at most {LONGEST:,} can be counted; score a trace of a part of it")
     return [
         Shard.of(bins.part(slice(a, a + UNITS)), layout, (0, middle, symbols), (CHOSEN, REPORTED))
         for a in range(0, len(bins), UNITS)
@@ -107,10 +113,7 @@ class _Part:
             return
         positions, rows = np.concatenate(self._positions), np.concatenate(self._rows)
         levels = np.concatenate([self.labels.levels(int(p[0]), int(p[-1]) + 1) for p in self._positions], axis=1)
-        weights, classes = self.labels.layout.weights(levels), self.labels.layout.one_hot(levels)
-        weights[rows == BEFORE] = 0
-        classes[rows == BEFORE] = 0
-        batch, values = Batch(positions, rows, weights, classes), self._values
+        batch, values = Batch.of(positions, rows, levels, self.labels.layout), self._values
         self.wait()
         self._waiting = [
             self.pool.submit(self._count, shard, values, slice(a, b), batch)

@@ -65,6 +65,16 @@ class Layout:
     def classes(self) -> int:
         return _padded(max([0, *(c.classes.stop for c in self.claims)]))
 
+    @property
+    def masked(self) -> list[int]:
+        """The columns that say where claims apply, and …"""
+        return [column for column, _ in self.masks]
+
+    @property
+    def binary(self) -> list[int]:
+        """… where yes-or-no claims hold."""
+        return [claim.column for claim in self.claims if claim.kind == "binary"]
+
     def weights(self, levels: Levels) -> Levels:
         """What is added up bin by bin: (claims, symbols) → (symbols, columns)."""
         table = np.zeros((levels.shape[1], self.columns), np.uint8)

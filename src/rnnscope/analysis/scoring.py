@@ -179,10 +179,11 @@ class _Scores:
         if claim.kind == "graded":
             joint = tally.classes[..., claim.classes].astype(np.float64)
             return found | {"information": _share(measures.information(joint), joint.sum((0, 1)))}
-        sums, squares = tally.moments()
+        sums, squares, holds = tally.moments()
+        mask, place = self.labels.layout.masked.index(claim.mask), self.labels.layout.binary.index(claim.column)
         count_, held = float(all_[0].sum()), float(high[0].sum())
         found["auroc"] = measures.auroc(high, all_)
-        found["point_biserial"] = measures.pearson(sums[:, claim.mask], squares[:, claim.mask], sums[:, claim.column], held, count_)
+        found["point_biserial"] = measures.pearson(sums[:, mask], squares[:, mask], holds[:, place], held, count_)
         bits = measures.information(np.stack([all_ - high, high], axis=-1))
         return found | {"information": _share(bits, np.array([count_ - held, held]))}
 

@@ -24,12 +24,23 @@ GO_ON, BEGIN, BEFORE = 0, 1, 2
 
 @dataclass(frozen=True)
 class Batch:
-    """Symbols that are counted at once: positions, what each row is, labels (claims, rows), all units' values (rows, units)."""
+    """Symbols that are counted at once: their positions, what each row is, and their labels as a layout puts them in columns."""
 
     positions: NDArray[np.int64]
     rows: NDArray[np.uint8]
     weights: NDArray[np.uint8]
     classes: NDArray[np.uint8]
+    masks: NDArray[np.float64]
+    held: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, positions: NDArray[np.int64], rows: NDArray[np.uint8], levels: NDArray[np.uint8], layout: Layout) -> "Batch":
+        """From labels (claims, rows)."""
+        weights, classes = layout.weights(levels), layout.one_hot(levels)
+        weights[rows == BEFORE] = 0
+        classes[rows == BEFORE] = 0
+        masks, held = (weights[:, columns].astype(np.float64) for columns in (layout.masked, layout.binary))
+        return cls(positions, rows, weights, classes, masks, held)
 
 
 @dataclass
@@ -37,48 +48,50 @@ class Tally:
     """What was counted over a part of the text.
 
     `counts` (units, 256, columns) holds the labels' weights by bin, `classes` (units, 32, classes) their classes; `rises` and
-    `falls` (units, 257) where runs begin; `products` (units, columns) and `squares` the values and their squares, standardised,
-    times the weights, in fixed point.
+    `falls` (units, 257) where runs begin. In fixed point, over standardised values x: `sums` (units, masks) and `squares` are Σx and Σx²
+    where claims apply, `held` (units, binary claims) is Σx where they hold.
     """
 
     counts: NDArray[Any]
     classes: NDArray[Any]
     rises: NDArray[np.int64]
     falls: NDArray[np.int64]
-    products: NDArray[np.int64]
+    sums: NDArray[np.int64]
     squares: NDArray[np.int64]
+    held: NDArray[np.int64]
 
     @classmethod
-    def empty(cls, units: int, columns: int, classes: int) -> "Tally":
+    def empty(cls, units: int, layout: Layout) -> "Tally":
+        masks, binary = len(layout.masked), len(layout.binary)
         return cls(
-            np.zeros((units, BINS, columns), np.uint32),
-            np.zeros((units, BINS >> COARSE, classes), np.uint32),
-            np.zeros((units, BINS + 1), np.int64),
-            np.zeros((units, BINS + 1), np.int64),
-            np.zeros((units, columns), np.int64),
-            np.zeros((units, columns), np.int64),
+            np.zeros((units, BINS, layout.columns), np.uint32),
+            np.zeros((units, BINS >> COARSE, layout.classes), np.uint32),
+            *(np.zeros((units, size), np.int64) for size in (BINS + 1, BINS + 1, masks, masks, binary)),
         )
 
     def add(self, codes: Codes, standard: NDArray[np.float32] | None, batch: Batch) -> None:
-        """Count a batch: codes (units, rows), standardised values (rows, units), which are used up, where products are wanted."""
+        """Count a batch: codes (units, rows), standardised values (rows, units) where sums of them are wanted."""
         native.tally(codes, batch.weights, self.counts)
         if batch.classes.shape[1]:
             native.tally(codes, batch.classes, self.classes, COARSE)
         native.runs(codes, batch.rows, self.rises, self.falls)
         if standard is not None:
-            weights = batch.weights.astype(np.float32)
-            self.products += np.rint(standard.T @ weights * _FIXED).astype(np.int64)
-            np.square(standard, out=standard)
-            self.squares += np.rint(standard.T @ weights * _FIXED).astype(np.int64)
+            wide = standard.astype(np.float64)
+            masks = batch.masks.shape[1]
+            sums = np.rint(wide.T @ np.concatenate([batch.masks, batch.held], axis=1) * _FIXED).astype(np.int64)
+            self.sums += sums[:, :masks]
+            self.held += sums[:, masks:]
+            np.square(wide, out=wide)
+            self.squares += np.rint(wide.T @ batch.masks * _FIXED).astype(np.int64)
 
     def merge(self, other: "Tally") -> None:
         for field in fields(self):
             mine = getattr(self, field.name)
             mine += getattr(other, field.name)
 
-    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Σ x w and Σ x² w for every unit and column of weights."""
-        return self.products / _FIXED, self.squares / _FIXED
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Σx and Σx² where claims apply, (units, masks), and Σx where yes-or-no claims hold, (units, binary claims)."""
+        return self.sums / _FIXED, self.squares / _FIXED, self.held / _FIXED
 
     @cached_property
     def by_column(self) -> NDArray[Any]:
@@ -123,7 +136,7 @@ class Shard:
     def of(cls, bins: Bins, layout: Layout, edges: tuple[int, int, int], most: tuple[int, int]) -> "Shard":
         """An empty one; the parts of the text lie between the `edges`."""
         first, second = (Sample.spread(edges[k], edges[k + 1], most[k], len(bins)) for k in (0, 1))
-        tallies = [Tally.empty(len(bins), layout.columns, layout.classes) for _ in (0, 1)]
+        tallies = [Tally.empty(len(bins), layout) for _ in (0, 1)]
         return cls(bins, (tallies[0], tallies[1]), (first, second))
 
     def add(self, part: int, values: NDArray[np.float32], batch: Batch) -> None:

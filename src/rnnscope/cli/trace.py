@@ -137,7 +137,7 @@ def cells(
     from rnnscope.findings import examine
     from rnnscope.traces import open_trace
 
-    others = [open_trace(path) for path in untrained] if untrained else None
+    others = [open_trace(path) for path in untrained] if untrained or every else None
     with progress_bar("score") as progress:
         best = examine(
             _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,

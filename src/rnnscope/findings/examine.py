@@ -36,7 +36,7 @@ def examine(
     `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out, they
     are five draws of the first weights of the run that was recorded, if it lies where it lay. With `ablated`, significant units are
     taken out of the network, which is the run's or `model`, and the table has the columns of `findings.causal`, too.
-    `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit.
+    `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit, `attrs["untrained"]` has those of untrained networks.
 
     Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
     """
@@ -44,13 +44,14 @@ def examine(
     run = _run(trace)
     network = _network(trace, run, model) if ablated else None
     table = score(trace, signal=signal, labels=labels, cluster=cluster, seed=seed, progress=progress)
-    best = best_units(table, _controls(trace, run, untrained, labels, signal, progress) if labels.claims else [])
+    controls = _controls(trace, run, untrained, labels, signal, progress) if labels.claims else []
+    best = best_units(table, controls)
     if network is not None:
         from rnnscope.findings.causal import causal
 
         chosen = best[best["significant"]]
         best = best.join(causal(network, trace.corpus, chosen, labels.hypotheses, seed=seed, progress=progress))
-    best.attrs = {"left_out": labels.left_out, "scores": table}
+    best.attrs = {"left_out": labels.left_out, "scores": table, "untrained": controls}
     return best
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from rnnscope.cluster import connect, train_on_dask
+from rnnscope.cluster import connect
+from rnnscope.sweeps.cluster import train_on_dask
 from rnnscope.exceptions import FormatError, OccupiedError, RnnscopeError, UsageError
 from rnnscope.files import claim, clear_partial, locked, write_json
 from rnnscope.progress import Progress, silent
