@@ -28,7 +28,12 @@ class Rows:
                     weights[first + unit] = 0.0
 
     def set(
-        self, unit: int, block: str, bias: float, symbols: Mapping[str, float] | None = None, units: Mapping[int, float] | None = None
+        self,
+        unit: int,
+        block: str,
+        bias: float,
+        symbols: Mapping[str, float] | None = None,
+        units: Mapping[int, float] | None = None,
     ) -> None:
         """What a block of a unit adds up: a bias, a weight for each symbol read, and one for each unit's last hidden value."""
         row = self._blocks[block] + unit

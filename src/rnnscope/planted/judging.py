@@ -1,0 +1,69 @@
+"""How good a ranking of units is, given the truth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rnnscope.exceptions import InputError
+from rnnscope.planted.networks import HYPOTHESES
+from rnnscope.planted.tasks import Truth
+
+RANKING = ("hypothesis", "network", "signal", "unit", "score")
+"""What a ranking has to have: a row for each unit, signal and hypothesis; the higher the score, the better."""
+COLUMNS = ("network", "cell", "seed", "task", "hypothesis", "kind", "unit", "polarity", "rank", "score", "found")
+
+
+def judge(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
+    """Judge a ranking with the columns of `RANKING` and, if the method claims anything, a boolean `finding`.
+
+    Returns a row for each planted unit and hypothesis: its `rank`, 1 where no unit that isn't planted for the hypothesis has a
+    higher score, its score (the highest over the signals), and whether it was `found`, that is, ranked first. Helpers don't
+    count as rivals: some of them tell a hypothesis, too. A unit that the ranking lacks has no rank. Tasks in which there is nothing
+    to be found have a row for each hypothesis with the unit that scores highest; there `found` is a false finding.
+
+    Raises `InputError` for a ranking that lacks a column, or names a network, hypothesis or unit that isn't there.
+    """
+    ranking = _checked(ranking, truths)
+    scores = ranking.groupby(["network", "hypothesis", "unit"])["score"].max()
+    claimed = {(n, h) for n, h, f in zip(ranking["network"], ranking["hypothesis"], ranking["finding"], strict=True) if f}
+    rows = [row for truth in truths for name in HYPOTHESES for row in _rows(truth, name, scores, (truth.network, name) in claimed)]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"unit": "Int64", "polarity": "Int64", "rank": "Int64"})
+
+
+def _rows(truth: Truth, name: str, scores: "pd.Series[float]", claimed: bool) -> list[dict[str, Any]]:
+    known: dict[str, Any] = {
+        "network": truth.network, "cell": truth.cell, "seed": truth.seed, "task": truth.task, "hypothesis": name,
+    }  # fmt: skip
+    here = scores.loc[truth.network, name] if (truth.network, name) in scores.index.droplevel("unit") else pd.Series(dtype=float)
+    planted = [p for p in truth.planted if p.hypothesis == name]
+    rivals = here.drop([*truth.helpers, *(p.unit for p in planted)], errors="ignore")
+    if truth.task != "planted":
+        best = None if rivals.empty else rivals.idxmax()
+        return [known | {"unit": best, "score": np.nan if best is None else rivals[best], "found": claimed}]
+    rows = []
+    for p in planted:
+        score = here.get(p.unit, np.nan)
+        rank = None if np.isnan(score) else 1 + int((rivals > score).sum())
+        rows.append(
+            known | {"kind": p.kind, "unit": p.unit, "polarity": p.polarity, "rank": rank, "score": score, "found": rank == 1}
+        )
+    return rows
+
+
+def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
+    if lacking := [name for name in RANKING if name not in ranking]:
+        raise InputError(f"the ranking has no column {', '.join(lacking)}; expected {', '.join(RANKING)}")
+    sizes = {truth.network: truth.units for truth in truths}
+    for column, known in (("network", list(sizes)), ("hypothesis", list(HYPOTHESES))):
+        if strange := sorted({str(v) for v in ranking[column]} - set(known)):
+            raise InputError(
+                f"the ranking names the {column} {strange[0]!r}, which isn't there; expected one of {', '.join(known)}"
+            )
+    found = ranking.assign(finding=ranking["finding"].astype(bool) if "finding" in ranking else False)
+    for column in ("unit", "score"):
+        found[column] = pd.to_numeric(found[column], errors="coerce")
+    if found["unit"].isna().any() or not (found["unit"].ge(0) & found["unit"].lt(found["network"].map(sizes))).all():
+        raise InputError("the ranking names a unit that isn't there; expected whole numbers from 0 to below the network's units")
+    return found.dropna(subset="score").astype({"unit": int})
