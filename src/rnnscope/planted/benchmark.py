@@ -6,8 +6,8 @@ import pandas as pd
 
 from rnnscope.analysis import best_units, score
 from rnnscope.analysis.labels import Labels
-from rnnscope.analysis.scoring import MEASURES
 from rnnscope.analysis.sources import FromModel
+from rnnscope.models.threads import computing
 from rnnscope.planted.judging import judge
 from rnnscope.planted.networks import random_network
 from rnnscope.planted.tasks import Task, tasks
@@ -54,10 +54,12 @@ def own(task: Task) -> pd.DataFrame:
     """
     labels = Labels(task.hypotheses, task.corpus)
     controls = [random_network(task.made.cell, task.truth.units, _FIRST + CONTROLS * task.made.seed + k) for k in range(CONTROLS)]
-    table, *others = (score(FromModel(made.model, task.read), labels=labels, controls=False) for made in (task.made, *controls))
+    with computing():
+        models = [made.model for made in (task.made, *controls)]
+        table, *others = (score(FromModel(model, task.read), labels=labels, controls=False) for model in models)
     best = best_units(table, others)
     sure = set(best.loc[best["significant"], ["hypothesis", "signal", "unit"]].itertuples(index=False, name=None))
     rows = table[["hypothesis", "signal", "unit", "polarity"]].copy()
-    rows["score"] = [row[MEASURES[row["kind"]]] for _, row in table.iterrows()]
+    rows["score"] = table["correlation"].where(table["kind"] == "graded", table["auroc"])
     rows["finding"] = [key in sure for key in zip(rows["hypothesis"], rows["signal"], rows["unit"], strict=True)]
     return rows

@@ -26,26 +26,28 @@ def judge(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
     Raises `InputError` for a ranking that lacks a column, or names a network, hypothesis or unit that isn't there.
     """
     ranking = _checked(ranking, truths)
-    scores = ranking.groupby(["network", "hypothesis", "unit"])["score"].max()
-    claimed = {(n, h) for n, h, f in zip(ranking["network"], ranking["hypothesis"], ranking["finding"], strict=True) if f}
-    rows = [row for truth in truths for name in HYPOTHESES for row in _rows(truth, name, scores, (truth.network, name) in claimed)]
+    rows = []
+    for truth in truths:
+        for name in HYPOTHESES:
+            rows += _rows(truth, name, ranking[(ranking["network"] == truth.network) & (ranking["hypothesis"] == name)])
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"unit": "Int64", "polarity": "Int64", "rank": "Int64"})
 
 
-def _rows(truth: Truth, name: str, scores: "pd.Series[float]", claimed: bool) -> list[dict[str, Any]]:
+def _rows(truth: Truth, name: str, ranking: pd.DataFrame) -> list[dict[str, Any]]:
     known: dict[str, Any] = {
         "network": truth.network, "cell": truth.cell, "seed": truth.seed, "task": truth.task, "hypothesis": name,
     }  # fmt: skip
-    here = scores.loc[truth.network, name] if (truth.network, name) in scores.index.droplevel("unit") else pd.Series(dtype=float)
+    scores: dict[Any, float] = ranking.groupby("unit")["score"].max().to_dict()
     planted = [p for p in truth.planted if p.hypothesis == name]
-    rivals = here.drop([*truth.helpers, *(p.unit for p in planted)], errors="ignore")
+    rivals = {unit: score for unit, score in scores.items() if unit not in {*truth.helpers, *(p.unit for p in planted)}}
     if truth.task != "planted":
-        best = None if rivals.empty else rivals.idxmax()
-        return [known | {"unit": best, "score": np.nan if best is None else rivals[best], "found": claimed}]
+        best = max(rivals, key=rivals.__getitem__, default=None)
+        score = np.nan if best is None else rivals[best]
+        return [known | {"unit": best, "score": score, "found": bool(ranking["finding"].any())}]
     rows = []
     for p in planted:
-        score = here.get(p.unit, np.nan)
-        rank = None if np.isnan(score) else 1 + int((rivals > score).sum())
+        score = scores.get(p.unit, np.nan)
+        rank = 1 + sum(rival > score for rival in rivals.values()) if p.unit in scores else None
         rows.append(
             known | {"kind": p.kind, "unit": p.unit, "polarity": p.polarity, "rank": rank, "score": score, "found": rank == 1}
         )

@@ -1,7 +1,7 @@
 """Tasks: a network's values, the labels of a text, and the truth about which units tell them.
 
-Of three sorts: in `planted` there is something to be found. In `random` and `shuffled` there isn't: nothing is planted in the first,
-and in the second a planted network reads the text's symbols in random order, while the labels are of the text itself.
+Of three sorts: in `planted` there is something to be found. In `random` and `shuffled` there is not: in the first nothing is
+planted, in the second a planted network reads the symbols of the text in random order, while the labels are of the text itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.sources import FromModel
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError
+from rnnscope.models.threads import computing
 from rnnscope.planted.networks import HYPOTHESES, PlantedNetwork, PlantedUnit, planted_network, random_network
 from rnnscope.planted.texts import planted_corpus, shuffled
 from rnnscope.signal import representations
@@ -72,7 +73,8 @@ class Task:
     def values(self) -> dict[str, NDArray[np.float32]]:
         """What each state of the network is at each symbol, (symbols, units)."""
         source, names = FromModel(self.made.model, self.read), [s.name for s in representations(self.made.model.signals)]
-        stretches = [arrays for _, arrays in source.stretches(names, 0, len(self.read))]
+        with computing():
+            stretches = [arrays for _, arrays in source.stretches(names, 0, len(self.read))]
         return {name: np.concatenate([arrays[name] for arrays in stretches]) for name in names}
 
 
