@@ -34,6 +34,7 @@ _PUBLIC = {
     "corpus": "rnnscope.corpora.named",
     "evaluate": "rnnscope.models",
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
+    "hypothesis": "rnnscope.analysis.hypotheses.own",
     "load": "rnnscope.training",
     "named_corpora": "rnnscope.corpora",
     "patch": "rnnscope.models.interventions",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from rnnscope.analysis import best_units as best_units
     from rnnscope.analysis import score as score
     from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
+    from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
     from rnnscope.analysis.saturation import saturation as saturation
     from rnnscope.corpora import ContiguousSplit as ContiguousSplit
     from rnnscope.corpora import Corpus as Corpus

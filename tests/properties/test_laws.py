@@ -1,13 +1,16 @@
 """Laws that hold for every input."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rnnscope as rs
 from rnnscope.analysis import ranks
-from rnnscope.analysis.hypotheses.base import label
+from rnnscope.analysis.hypotheses import base
+from rnnscope.analysis.hypotheses.base import label, labelled
+from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.corpora.batches import Streams
 from rnnscope.views.stretch import glyphs
 
@@ -49,21 +52,85 @@ def test_streams_drop_less_than_one_row(symbols: int, batch: int, length: int) -
     assert all(len(x) <= length for x, _ in streams)
 
 
+def read(text: str) -> dict[str, np.ndarray]:
+    """Signals as a model could have had them."""
+    return {"entropy": np.arange(len(text)) % 3.0, "log_prob": -(np.arange(len(text)) % 4.0)}
+
+
 @settings(deadline=None)
 @given(programs, st.sampled_from(["python", "c", None]))
 def test_every_hypothesis_labels_every_symbol_of_any_text(text: str, language: str | None) -> None:
     corpus = rs.Corpus.from_text(text, language=language)
+    found = label(rs.hypotheses(), corpus, read(text))
     for hypothesis in rs.hypotheses():
-        if hypothesis.applies_to(language):
-            labels = label([hypothesis], corpus).get(hypothesis.name)
-            if labels is None:  # a short text in no known language
-                continue
-            known = labels[~np.isnan(labels)]
-            assert len(labels) == len(text)
-            if hypothesis.kind == "binary":
-                assert set(known.tolist()) <= {0.0, 1.0}
-            else:
-                assert (known >= 0).all()
+        if not hypothesis.applies_to(language):
+            continue
+        labels = found[hypothesis.name]
+        known = labels[~np.isnan(labels)]
+        assert len(labels) == len(text)
+        if hypothesis.kind == "binary":
+            assert set(known.tolist()) <= {0.0, 1.0}
+        else:
+            assert (known >= 0).all()
+        if hypothesis.kind == "categorical":
+            assert (known == np.floor(known)).all()
+            assert all(hypothesis.category(int(k)) for k in known)
+        critical = hypothesis.critical(Passage(text, language), labels)
+        assert critical.dtype == bool
+        assert len(critical) == len(text)
+        assert not critical[-1]
+
+
+@settings(deadline=None)
+@given(programs, st.integers(1, 119), st.sampled_from(["python", "c", None]))
+def test_a_segment_has_the_labels_that_it_has_alone(text: str, cut: int, language: str | None) -> None:
+    whole = rs.Corpus.from_text(text, language=language)
+    bounds = np.unique([0, min(cut, len(text)), len(text)])
+    parts = rs.Corpus("parts", whole.vocabulary, whole.ids, bounds=bounds, language=language)
+    found = label(rs.hypotheses(), parts, read(text))
+    for start, stop in parts.spans():
+        signals = {name: values[start:stop] for name, values in read(text).items()}
+        alone = label(rs.hypotheses(), rs.Corpus.from_text(text[start:stop], language=language), signals)
+        assert alone.keys() == found.keys()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(found[name][start:stop], values, err_msg=name)
+
+
+@settings(deadline=None)
+@given(programs, st.integers(1, 40), st.integers(1, 60), st.sampled_from(["python", "c", None]))
+def test_stretches_of_labels_cover_a_text_once(text: str, longest: int, cut: int, language: str | None) -> None:
+    whole = rs.Corpus.from_text(text, language=language)
+    first = min(cut, len(text)) - 1
+    corpus = rs.Corpus("part", whole.vocabulary, whole.ids[first:], origins=np.array([first]), language=language, whole=whole.ids)
+    times = {h.name: np.zeros(len(corpus), int) for h in rs.hypotheses() if h.applies_to(language)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "LONGEST", longest)
+        patch.setattr(base, "LONGEST_PROGRAM", longest)
+        for name, start, values in labelled(rs.hypotheses(), corpus, read(text[first:])):
+            assert 0 < len(values) <= longest
+            times[name][start : start + len(values)] += 1
+    assert all((count == 1).all() for count in times.values())
+
+
+prose = st.text("aB' \"“’(){}[]<>/!.,1_\n\t:w", min_size=1, max_size=60)  # what a carriage return means hangs on what follows
+
+
+@settings(deadline=None)
+@given(prose, st.integers(1, 59))
+def test_a_label_does_not_look_ahead_unless_it_says_so(text: str, cut: int) -> None:
+    cut = min(cut, len(text))
+    signals = {name: values[:cut] for name, values in read(text).items()}
+    chosen = [h for h in rs.hypotheses() if not h.ahead and not h.languages]
+    whole = label(chosen, rs.Corpus.from_text(text), read(text))
+    begun = label(chosen, rs.Corpus.from_text(text[:cut]), signals)
+    for name, values in begun.items():
+        np.testing.assert_array_equal(whole[name][:cut], values, err_msg=name)
+
+
+def test_few_labels_look_ahead() -> None:
+    ahead = {h.name for h in rs.hypotheses() if h.ahead and h.family != "prediction"}
+    apostrophes = {"in_word", "word_position", "capital_word", "sentence_start"}  # whether one is inside a word
+    assert ahead == {"line_end", "single_quotes"} | apostrophes
 
 
 values = arrays(np.float32, (30, 3), elements=st.floats(-4, 4, width=16))

@@ -3,8 +3,22 @@
 import doctest
 from pathlib import Path
 
+import pytest
 
-def test_ngrams() -> None:
-    found = doctest.testfile(str(Path(__file__).parents[2] / "docs" / "ngrams.md"), module_relative=False)
+import rnnscope as rs
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", ["ngrams.md", "hypotheses.md"])
+def test_examples(name: str) -> None:
+    found = doctest.testfile(str(DOCS / name), module_relative=False)
     assert found.attempted > 5
     assert found.failed == 0
+
+
+def test_every_hypothesis_stands_in_its_page() -> None:
+    page = (DOCS / "hypotheses.md").read_text(encoding="utf-8")
+    rows = [f"| `{h.name}` | {h.kind} | {', '.join(h.languages) or 'any'} | {h.sentence} |" for h in rs.hypotheses()]
+    assert [row for row in rows if row not in page] == []
+    assert page.count("\n| `") == len(rows)

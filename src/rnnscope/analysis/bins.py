@@ -36,18 +36,15 @@ class Bins:
     @classmethod
     def of(cls, sample: NDArray[Any]) -> "Bins":
         """Those of a sample (values, units). Raises `InputError` for a value that is no number."""
-        ordered = np.sort(sample.astype(np.float32), axis=0)
-        if not np.isfinite(ordered).all():
-            unit = int(np.flatnonzero(~np.isfinite(ordered).all(axis=0))[0])
+        ordered = np.ascontiguousarray(sample.T, np.float32)
+        ordered.sort(axis=1)
+        if not np.isfinite(ordered[:, [0, -1]]).all():  # what is no number is sorted to an end
+            unit = int(np.flatnonzero(~np.isfinite(ordered[:, [0, -1]]).all(axis=1))[0])
             raise InputError(f"unit {unit} has a value that is no finite number; expected finite ones: does the network diverge?")
-        places = np.minimum((FRACTIONS * len(ordered)).astype(np.int64), len(ordered) - 1)
-        wide = ordered.astype(np.float64)
-        scale = wide.std(axis=0)
-        return cls(
-            np.ascontiguousarray(ordered[places].T),
-            wide.mean(axis=0).astype(np.float32),
-            np.where(scale > 0, scale, 1.0).astype(np.float32),
-        )
+        places = np.minimum((FRACTIONS * ordered.shape[1]).astype(np.int64), ordered.shape[1] - 1)
+        scale = ordered.std(axis=1, dtype=np.float64).astype(np.float32)
+        middle = ordered.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return cls(np.ascontiguousarray(ordered[:, places]), middle, np.where(scale > 0, scale, np.float32(1)))
 
     def __len__(self) -> int:
         return len(self.middle)

@@ -86,10 +86,10 @@ class Shifts:
         self.best = np.zeros((self._claims, self.count))
         self._far = np.minimum(np.arange(self.count), self.count - np.arange(self.count)) * self.stride * step >= NEAR
 
-    def add(self, codes: Codes) -> Floats:
-        """Let more units, (units, places), take part. Returns their |correlation| with each claim, not shifted: (units, claims)."""
+    def of(self, codes: Codes) -> tuple[Floats, Floats]:
+        """Of units (units, places) their |correlation| with each claim, (units, claims), and the largest at each shift."""
         kept = self.stride * self.count
-        found = np.empty((len(codes), self._claims))
+        found, largest = np.empty((len(codes), self._claims)), np.zeros((self._claims, self.count))
         for start in range(0, len(codes), _UNITS):
             some = slice(start, start + _UNITS)
             spectra = self._transformed(ranks(codes[some, :kept]))
@@ -97,11 +97,12 @@ class Shifts:
             shifted = np.abs(scipy.fft.irfft(crossed, n=self.count, axis=0))
             found[some] = self.targets.best(shifted[0].T.astype(np.float64), self._claims).T
             best = self.targets.best(shifted.max(axis=1).T.astype(np.float64), self._claims)
-            np.maximum(self.best, best, out=self.best)
-        return found
+            np.maximum(largest, best, out=largest)
+        return found, largest
 
-    def merge(self, other: "Shifts") -> None:
-        np.maximum(self.best, other.best, out=self.best)
+    def add(self, largest: Floats) -> None:
+        """Let units take part in the search whose largest |correlation| at each shift is known, (claims, shifts)."""
+        np.maximum(self.best, largest, out=self.best)
 
     def p_values(self, found: Floats) -> Floats:
         """How often the best of all units is at least as good when labels are shifted: (units, claims) → (units, claims).

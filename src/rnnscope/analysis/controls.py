@@ -38,7 +38,7 @@ def strengths(claim: Claim, tally: Tally, frequencies: Floats) -> Floats:
         joint = tally.classes[..., claim.classes].astype(np.float64)
         bound = measures.entropy(joint.sum(1))
         return np.where(bound > 0, measures.information(joint) / np.maximum(bound, 1e-12), 0.0)
-    high, all_ = (tally.counts[..., column].astype(np.float64) for column in (claim.column, claim.mask))
+    high, all_ = (tally.by_column[column].astype(np.float64) for column in (claim.column, claim.mask))
     return measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, frequencies)
 
 
@@ -162,26 +162,33 @@ def probe(space: Space, labels: Labels, strings: tuple[NDArray[np.float64], NDAr
         masks.setdefault(claim.mask, []).append(claim)
     for claims in masks.values():
         known = [levels[claims[0].row] != UNKNOWN for levels in space.levels]
-        x = [np.concatenate([v[k], np.ones((int(k.sum()), 1), np.float32)], axis=1) for v, k in zip(space.values, known, strict=True)]
+        x = [
+            np.concatenate([v[k], np.ones((int(k.sum()), 1), np.float32)], axis=1) for v, k in zip(space.values, known, strict=True)
+        ]
         if not all(map(len, x)):
             found.scores[[c.row for c in claims]] = found.control[[c.row for c in claims]] = np.nan
             continue
-        gram = x[0].T @ x[0] + RIDGE * len(x[0]) * np.eye(x[0].shape[1], dtype=np.float32)
-        factor = scipy.linalg.cho_factor(gram.astype(np.float64))
-        for claim in claims:
-            truth = [levels[claim.row][k] for levels, k in zip(space.levels, known, strict=True)]
-            random = [_random(claim, truth[0], s[k]) for s, k in zip(strings, known, strict=True)]
-            for into, (first, second) in ((found.scores, truth), (found.control, random)):
-                target = _targets(claim, first)
-                weights = scipy.linalg.cho_solve(factor, x[0].T.astype(np.float64) @ target)
-                into[claim.row] = _scored(claim, x[1] @ weights, second)
+        truth = [[levels[claim.row][k] for claim in claims] for levels, k in zip(space.levels, known, strict=True)]
+        random = [
+            [_random(claim, labels_, s[k]) for claim, labels_ in zip(claims, truth[0], strict=True)]
+            for s, k in zip(strings, known, strict=True)
+        ]
+        targets = [_targets(claim, first) for firsts in (truth[0], random[0]) for claim, first in zip(claims, firsts, strict=True)]
+        gram = (x[0].T @ x[0]).astype(np.float64) + RIDGE * len(x[0]) * np.eye(x[0].shape[1])
+        weights = scipy.linalg.solve(gram, (x[0].T @ np.concatenate(targets, axis=1)).astype(np.float64), assume_a="pos")
+        said, column = x[1] @ weights.astype(np.float32), 0
+        for into, seconds in ((found.scores, truth[1]), (found.control, random[1])):
+            for claim, second in zip(claims, seconds, strict=True):
+                width = claim.classes.stop - claim.classes.start if claim.kind == "categorical" else 1
+                into[claim.row] = _scored(claim, said[:, column : column + width], second)
+                column += width
     return found
 
 
-def _targets(claim: Claim, level: Levels) -> Floats:
+def _targets(claim: Claim, level: Levels) -> NDArray[np.float32]:
     if claim.kind != "categorical":
-        return level.astype(np.float64)[:, None]
-    return (level[:, None] == np.arange(claim.classes.stop - claim.classes.start)).astype(np.float64)
+        return level.astype(np.float32)[:, None]
+    return (level[:, None] == np.arange(claim.classes.stop - claim.classes.start)).astype(np.float32)
 
 
 def _random(claim: Claim, level: Levels, string: Floats) -> Levels:
@@ -191,7 +198,7 @@ def _random(claim: Claim, level: Levels, string: Floats) -> Levels:
     return drawn
 
 
-def _scored(claim: Claim, said: Floats, level: Levels) -> float:
+def _scored(claim: Claim, said: NDArray[np.float32], level: Levels) -> float:
     if claim.kind == "categorical":
         count = claim.classes.stop - claim.classes.start
         joint = np.bincount(said.argmax(1) * count + classes(claim, level), minlength=count * count).reshape(count, count)
@@ -214,4 +221,3 @@ def strings(labels: Labels, positions: NDArray[np.int64], seed: int = 0) -> Floa
         number = (number ^ symbol) * np.uint64(0x9E3779B97F4A7C15)
         number ^= number >> np.uint64(29)
     return (number >> np.uint64(11)).astype(np.float64) / 2.0**53
-

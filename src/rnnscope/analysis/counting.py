@@ -3,16 +3,20 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.analysis.bins import Bins
 from rnnscope.analysis.labels import Labels
-from rnnscope.analysis.sources import Arrays, Source
+from rnnscope.analysis.sources import Source
 from rnnscope.analysis.tally import BEFORE, BEGIN, GO_ON, Batch, Shard
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
+
+Values = list[NDArray[Any]]
+"""Of each signal, (time, unit), in one stretch of text."""
 
 ROWS = 8_192
 """Symbols that are counted at once."""
@@ -38,29 +42,28 @@ def count(
     stop = len(labels) if stop is None else stop
     threads = max(1, min(threads or cores(), len(bins) // 16))
     edges = np.linspace(0, len(bins), threads + 1).astype(int).tolist()
-    slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
-    shards = [Shard.of(bins.part(units), labels, (CHOSEN, REPORTED)) for units in slices]
+    shards = [Shard.of(bins.part(slice(a, b)), labels, (CHOSEN, REPORTED)) for a, b in zip(edges, edges[1:], strict=False)]
     with ThreadPoolExecutor(threads) as pool:
-        parts = [_Part(k, labels, slices, shards, pool) for k in (0, 1)]
+        parts = [_Part(k, labels, edges, shards, pool) for k in (0, 1)]
         names, done = [s.name for s in signals], 0
-        before: dict[int, NDArray[np.float32]] = {}
+        before: dict[int, Values] = {}
         begins = {int(a) for a in labels.corpus.bounds} | {labels.middle}
-        lead = start - 1 if start not in begins else start
-        for first, arrays in source.stretches(names, lead, stop):
-            length = len(arrays[names[0]])
-            values = np.concatenate([arrays[name] for name in names], axis=1).astype(np.float32, copy=False)
-            for low, high in _cuts(first, first + length, labels.middle):
+        for first, arrays in source.stretches(names, start if start in begins else start - 1, stop):
+            values = [arrays[name] for name in names]
+            last = first + len(values[0])
+            for low, high in _cuts(first, last, labels.middle):
                 part = parts[int(low >= labels.middle)]
-                piece = values[low - first : high - first]
+                piece = [value[low - first : high - first] for value in values]
                 if low < start:  # only looked at
                     part.add(low, piece, BEFORE)
                 elif low in begins:
                     part.add(low, piece, BEGIN)
                 else:
-                    part.add(low - 1, np.concatenate([before.pop(low)[None], piece]), BEFORE)
+                    part.add(low - 1, before.pop(low), BEFORE)
+                    part.add(low, piece, GO_ON)
                 if high not in begins:
-                    before[high] = piece[-1].copy()
-            done += length
+                    before[high] = [value[-1:].copy() for value in piece]
+            done += last - first
             progress(done, stop - start)
         for part in parts:
             part.flush()
@@ -73,23 +76,23 @@ def _cuts(first: int, last: int, middle: int) -> list[tuple[int, int]]:
 
 
 class _Part:
-    """One part of the text: rows are gathered until there are enough, then counted by all threads."""
+    """One part of the text: rows are gathered until there are enough, then counted by all threads, each its own units."""
 
-    def __init__(self, part: int, labels: Labels, slices: list[slice], shards: list[Shard], pool: ThreadPoolExecutor) -> None:
-        self.part, self.labels, self.slices, self.shards, self.pool = part, labels, slices, shards, pool
-        self._values: list[NDArray[np.float32]] = []
+    def __init__(self, part: int, labels: Labels, edges: list[int], shards: list[Shard], pool: ThreadPoolExecutor) -> None:
+        self.part, self.labels, self.edges, self.shards, self.pool = part, labels, edges, shards, pool
+        self._values: list[Values] = []
         self._positions: list[NDArray[np.int64]] = []
         self._rows: list[NDArray[np.uint8]] = []
         self._filled = 0
         self._waiting: list[Future[None]] = []
 
-    def add(self, first: int, values: NDArray[np.float32], kind: int) -> None:
-        rows = np.full(len(values), GO_ON, np.uint8)
+    def add(self, first: int, values: Values, kind: int) -> None:
+        rows = np.full(len(values[0]), GO_ON, np.uint8)
         rows[0] = kind
         self._values.append(values)
-        self._positions.append(np.arange(first, first + len(values)))
+        self._positions.append(np.arange(first, first + len(rows)))
         self._rows.append(rows)
-        self._filled += len(values)
+        self._filled += len(rows)
         if self._filled >= ROWS:
             self.flush()
 
@@ -104,8 +107,8 @@ class _Part:
         batch, values = Batch(positions, rows, weights, classes), self._values
         self.wait()
         self._waiting = [
-            self.pool.submit(shard.add, self.part, np.concatenate([v[:, units] for v in values]), batch)
-            for shard, units in zip(self.shards, self.slices, strict=True)
+            self.pool.submit(self._count, shard, values, slice(a, b), batch)
+            for shard, a, b in zip(self.shards, self.edges, self.edges[1:], strict=False)
         ]
         self._values, self._positions, self._rows, self._filled = [], [], [], 0
 
@@ -113,3 +116,16 @@ class _Part:
         for work in self._waiting:
             work.result()
         self._waiting = []
+
+    def _count(self, shard: Shard, values: list[Values], units: slice, batch: Batch) -> None:
+        gathered = np.empty((len(batch.rows), units.stop - units.start), np.float32)
+        row = 0
+        for stretch in values:
+            first = -units.start
+            for value in stretch:  # the units of one signal after the other, of which some are this shard's
+                low, high = max(first, 0), min(first + value.shape[1], gathered.shape[1])
+                if low < high:
+                    gathered[row : row + len(value), low:high] = value[:, low - first : high - first]
+                first += value.shape[1]
+            row += len(stretch[0])
+        shard.add(self.part, gathered, batch)

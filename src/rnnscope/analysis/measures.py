@@ -82,7 +82,9 @@ class Thresholds:
     @classmethod
     def best(cls, high: Floats, all_: Floats) -> "Thresholds":
         """Those with the largest F1, on either side."""
-        scores = np.stack([_f1(*_above(high, all_), high.sum(-1, keepdims=True)), _f1(*_below(high, all_), high.sum(-1, keepdims=True))])
+        scores = np.stack(
+            [_f1(*_above(high, all_), high.sum(-1, keepdims=True)), _f1(*_below(high, all_), high.sum(-1, keepdims=True))]
+        )
         flat = scores.transpose(1, 0, 2).reshape(len(high), -1).argmax(-1)
         return cls(flat % high.shape[-1], np.where(flat < high.shape[-1], UPPER, LOWER))
 

@@ -6,17 +6,20 @@ tables of whole numbers, `measures` turns them into scores, `chance` says what t
 `intervals` how sure a score is, `controls` what else does as well. Nothing grows with the text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from rnnscope.analysis import bins as bins_
 from rnnscope.analysis import measures
 from rnnscope.analysis.chance import Lags, Shifts
-from rnnscope.analysis.controls import LastSymbol, Space, polarity, probe, rotated, strengths, strings, turned
+from rnnscope.analysis.controls import Floats, LastSymbol, Probe, Space, polarity, probe, rotated, strengths, strings, turned
 from rnnscope.analysis.counting import binned, count
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
@@ -46,6 +49,7 @@ def score(
     signal: str | Sequence[str] | None = None,
     *,
     labels: Labels | None = None,
+    chance: bool = True,
     controls: bool = True,
     seed: int = 0,
     threads: int | None = None,
@@ -69,18 +73,22 @@ def score(
     `attrs["left_out"]` says of each hypothesis that was not tested why; where none could be, the table is empty.
     `attrs["claims"]` has a row for each hypothesis: its best unit's 95 % interval (`low`, `high`), and what else tells it
     (`controls`): the last symbol alone, the best direction of a random rotation, a linear probe on each signal and its selectivity.
-    `labels` are known labels of the same text, in place of hypotheses.
+    `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no p-values, lags and intervals,
+    without `controls` no probes and rotations.
     """
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
     signals = _signals(source, signal)
     if labels is None:
-        labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, getattr(trace, "signal_values", trace))
+        labels = Labels(
+            list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, trace if isinstance(trace, Trace) else None
+        )
     if not labels.claims:
         empty = pd.DataFrame(columns=list(COLUMNS))
         empty.attrs = {"left_out": labels.left_out, "claims": []}
         return empty
-    shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
-    return _Scores(labels, signals, shards, seed).table(controls)
+    with threadpool_limits(1, "blas"):  # its threads and ours would fight: ten times slower
+        shards = count(source, signals, labels, binned(source, signals), threads=threads, progress=progress)
+        return _Scores(labels, signals, shards, seed).table(chance, controls)
 
 
 def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:
@@ -89,7 +97,8 @@ def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]
     if not signals:
         lost = source.trace.lost if isinstance(source, FromTrace) else ""
         raise InputError(
-            lost or f"{source.name} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
+            lost
+            or f"{source.name} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
         )
     return signals
 
@@ -107,26 +116,32 @@ class _Scores:
         self.step = second.step
         self.bins = bins_.joined([shard.bins for shard in shards])
 
-    def table(self, controls: bool) -> pd.DataFrame:
-        shifts = Shifts(self.labels, self.levels[1], self.step)
-        lags = Lags(self.labels, self.positions[1], self.labels.middle)
-        found = np.concatenate([shifts.add(shard.samples[1].codes) for shard in self.shards])
-        p_values = shifts.p_values(found)
-        lag = np.concatenate([lags.of(shard.samples[1].codes) for shard in self.shards])
+    def table(self, chance: bool, controls: bool) -> pd.DataFrame:
+        p_values, lags = self._chance() if chance else (np.full((len(self.units), len(self.labels.claims)), np.nan),) * 2
+        described = self._controls() if controls else [{} for _ in self.labels.claims]
         frames, rows = [], []
-        described = self._controls() if controls else None
         for claim in self.labels.claims:
-            frame = self._frame(claim, p_values[:, claim.row], lag[:, claim.row])
-            strength = frame[MEASURES[claim.kind] + "_selection"].to_numpy()
-            order = np.argsort(-strength, kind="stable")
-            rows.append(self._claim(claim, frame, int(order[0])) | (described[claim.row] if described else {}))
+            frame = self._frame(claim, p_values[:, claim.row], lags[:, claim.row])
+            order = np.argsort(-frame[MEASURES[claim.kind] + "_selection"].to_numpy(), kind="stable")
+            around = self._around(claim, frame, int(order[0])) if chance else {}
+            rows.append({"hypothesis": claim.name} | around | described[claim.row])
             frames.append(frame.iloc[order])
         table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
         table.attrs = {"left_out": self.labels.left_out, "claims": rows}
         return table
 
+    def _chance(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """p-values and lags, (units, claims)."""
+        shifts = Shifts(self.labels, self.levels[1], self.step)
+        lags = Lags(self.labels, self.positions[1], self.labels.middle)
+        codes = [shard.samples[1].codes for shard in self.shards]
+        shifted = self._each(shifts.of, codes)
+        for _, largest in shifted:
+            shifts.add(largest)
+        return shifts.p_values(np.concatenate([found for found, _ in shifted])), np.concatenate(self._each(lags.of, codes)).astype(float)
+
     def _frame(self, claim: Claim, p_value: NDArray[Any], lag: NDArray[Any]) -> pd.DataFrame:
-        parts = [[self._measured(claim, shard, part) for part in (0, 1)] for shard in self.shards]
+        parts = self._each(lambda shard: [self._measured(claim, shard, part) for part in (0, 1)], self.shards)
         first, second = ({name: np.concatenate([p[k][name] for p in parts]) for name in parts[0][k]} for k in (0, 1))
         key = MEASURES[claim.kind]
         sign = polarity(claim, first[key]) if claim.kind != "categorical" else np.ones(len(self.units))
@@ -137,7 +152,8 @@ class _Scores:
             known["auroc" + suffix] = np.where(sign > 0, values["auroc"], 1 - values["auroc"])
             known["correlation" + suffix] = sign * values["correlation"]
         known["point_biserial"] = sign * second["point_biserial"]
-        known |= {name: np.concatenate([t[name] for t in self._thresholds(claim)]) for name in ("f1", "iou", "threshold", "side", "dwell")}
+        thresholds = self._each(lambda shard: self._thresholds(claim, shard), self.shards)
+        known |= {name: np.concatenate([t[name] for t in thresholds]) for name in ("f1", "iou", "threshold", "side", "dwell")}
         return pd.DataFrame(known)
 
     def _measured(self, claim: Claim, shard: Shard, part: int) -> dict[str, NDArray[Any]]:
@@ -146,7 +162,7 @@ class _Scores:
         frequencies = self.labels.frequencies(claim, part)
         if claim.kind == "categorical":
             return found | {"information": strengths(claim, tally, frequencies)}
-        high, all_ = (tally.counts[..., column].astype(np.float64) for column in (claim.column, claim.mask))
+        high, all_ = (tally.by_column[column].astype(np.float64) for column in (claim.column, claim.mask))
         found["correlation"] = measures.rank_correlation(high, all_, frequencies)
         if claim.kind == "graded":
             joint = tally.classes[..., claim.classes].astype(np.float64)
@@ -158,28 +174,20 @@ class _Scores:
         bits = measures.information(np.stack([all_ - high, high], axis=-1))
         return found | {"information": _share(bits, np.array([count_ - held, held]))}
 
-    def _thresholds(self, claim: Claim) -> list[dict[str, NDArray[Any]]]:
-        found = []
-        for shard in self.shards:
-            nothing = np.full(len(shard.bins), np.nan)
-            if claim.kind != "binary":
-                found.append(dict.fromkeys(("f1", "iou", "threshold", "side", "dwell"), nothing))
-                continue
-            tables = [[t.counts[..., c].astype(np.float64) for c in (claim.column, claim.mask)] for t in shard.tallies]
-            best = measures.Thresholds.best(*tables[0])
-            edges = np.concatenate([np.full((len(shard.bins), 1), -np.inf), shard.bins.edges], axis=1)
-            second = shard.tallies[1]
-            dwell = best.dwell(second.counts[..., 0].astype(np.float64), second.rises.astype(float), second.falls.astype(float))
-            found.append(
-                {
-                    "f1": best.f1(*tables[1]),
-                    "iou": best.iou(*tables[1]),
-                    "threshold": np.take_along_axis(edges, best.bin[:, None], axis=1)[:, 0],
-                    "side": best.side,
-                    "dwell": dwell,
-                }
-            )
-        return found
+    def _thresholds(self, claim: Claim, shard: Shard) -> dict[str, NDArray[Any]]:
+        if claim.kind != "binary":
+            return dict.fromkeys(("f1", "iou", "threshold", "side", "dwell"), np.full(len(shard.bins), np.nan))
+        tables = [[t.by_column[c].astype(np.float64) for c in (claim.column, claim.mask)] for t in shard.tallies]
+        best = measures.Thresholds.best(*tables[0])
+        edges = np.concatenate([np.full((len(shard.bins), 1), -np.inf), shard.bins.edges], axis=1)
+        second = shard.tallies[1]
+        return {
+            "f1": best.f1(*tables[1]),
+            "iou": best.iou(*tables[1]),
+            "threshold": np.take_along_axis(edges, best.bin[:, None], axis=1)[:, 0],
+            "side": best.side,
+            "dwell": best.dwell(second.by_column[0].astype(np.float64), second.rises.astype(float), second.falls.astype(float)),
+        }
 
     def _codes(self, unit: int, part: int) -> Codes:
         for shard in self.shards:
@@ -188,8 +196,8 @@ class _Scores:
             unit -= len(shard.bins)
         raise IndexError(unit)
 
-    def _claim(self, claim: Claim, frame: pd.DataFrame, best: int) -> dict[str, Any]:
-        """What is known of a claim's best unit beside its row."""
+    def _around(self, claim: Claim, frame: pd.DataFrame, best: int) -> dict[str, Any]:
+        """How sure a claim's best unit is, and whether it beats the last symbol."""
         sign, level = float(frame["polarity"].iloc[best]), self.levels[1][claim.row]
         blocks = Blocks(len(level), self.step, self.seed)
         last = self.last_symbol
@@ -199,15 +207,21 @@ class _Scores:
         value = float(frame[MEASURES[claim.kind]].iloc[best])
         around = interval(value, whole, drawn, BOUNDS[claim.kind])
         return {
-            "hypothesis": claim.name, "low": around.low, "high": around.high, "last_symbol": float(last.scores[claim.row]),
-            "p_last_symbol": p_better(drawn, alone[1]), "label_dwell": self.labels.dwell(claim, 1) if claim.kind == "binary" else np.nan,
-        }  # fmt: skip
+            "low": around.low,
+            "high": around.high,
+            "last_symbol": float(last.scores[claim.row]),
+            "p_last_symbol": p_better(drawn, alone[1]),
+            "label_dwell": self.labels.dwell(claim, 1) if claim.kind == "binary" else np.nan,
+        }
 
-    @property
+    def _each(self, work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
+        """The same for each of several, on as many threads as there are shards."""
+        with ThreadPoolExecutor(len(self.shards)) as pool:
+            return list(pool.map(work, over))
+
+    @cached_property
     def last_symbol(self) -> LastSymbol:
-        if not hasattr(self, "_last"):
-            self._last = LastSymbol.of(self.labels)
-        return self._last
+        return LastSymbol.of(self.labels)
 
     def _controls(self) -> list[dict[str, Any]]:
         """For each claim what the best of all signals' probes and rotations get."""
@@ -215,13 +229,14 @@ class _Scores:
         numbers = tuple(strings(labels, p, self.seed) for p in self.positions)
         codes = tuple(np.concatenate([shard.samples[k].codes for shard in self.shards]) for k in (0, 1))
         edges = np.cumsum([0, *(s.size for s in self.signals)])
-        turns, probes, tasks = [], [], []
-        for a, b in zip(edges, edges[1:], strict=False):
-            space = Space.of(self.bins.part(slice(a, b)), (codes[0][a:b], codes[1][a:b]), (self.levels[0], self.levels[1]))
-            turns.append(rotated(space, labels, self.seed))
-            known = probe(space, labels, (numbers[0], numbers[1]))
-            probes.append(known.scores)
-            tasks.append(known.control)
+
+        def known(place: tuple[int, int]) -> tuple[Floats, Probe]:
+            units = slice(*place)
+            space = Space.of(self.bins.part(units), (codes[0][units], codes[1][units]), (self.levels[0], self.levels[1]))
+            return rotated(space, labels, self.seed), probe(space, labels, (numbers[0], numbers[1]))
+
+        found = self._each(known, list(zip(edges[:-1], edges[1:], strict=True)))
+        turns, probes, tasks = [t for t, _ in found], [p.scores for _, p in found], [p.control for _, p in found]
         rows = []
         for claim in labels.claims:
             k = int(np.nanargmax([p[claim.row] for p in probes])) if not np.isnan([p[claim.row] for p in probes]).all() else 0

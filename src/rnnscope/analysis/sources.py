@@ -15,7 +15,7 @@ Arrays = dict[str, NDArray[Any]]
 
 PIECE = 8_192
 """Symbols that are read from the disk at once."""
-_WINDOW, _WINDOWS, _ROWS = 256, 64, 32_768
+_WINDOW, _WINDOWS, _ROWS = 256, 64, 16_384
 
 
 class Source(Protocol):

@@ -3,8 +3,8 @@
 All that is added up are whole numbers. So tallies of pieces of a text can be merged in any order, with the same bits.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Tally:
         )
 
     def add(self, codes: Codes, standard: NDArray[np.float32] | None, batch: Batch) -> None:
-        """Count a batch: codes (units, rows), standardised values (rows, units) where products are wanted."""
+        """Count a batch: codes (units, rows), standardised values (rows, units), which are used up, where products are wanted."""
         native.tally(codes, batch.weights, self.counts)
         if batch.classes.shape[1]:
             native.tally(codes, batch.classes, self.classes, COARSE)
@@ -68,23 +68,22 @@ class Tally:
         if standard is not None:
             weights = batch.weights.astype(np.float32)
             self.products += np.rint(standard.T @ weights * _FIXED).astype(np.int64)
-            self.squares += np.rint((standard * standard).T @ weights * _FIXED).astype(np.int64)
+            np.square(standard, out=standard)
+            self.squares += np.rint(standard.T @ weights * _FIXED).astype(np.int64)
 
     def merge(self, other: "Tally") -> None:
-        for name, mine in vars(self).items():
-            mine += getattr(other, name)
+        for field in fields(self):
+            mine = getattr(self, field.name)
+            mine += getattr(other, field.name)
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Σ x w and Σ x² w for every unit and column of weights."""
         return self.products / _FIXED, self.squares / _FIXED
 
-    def part(self, units: slice) -> "Tally":
-        return Tally(**{name: array[units] for name, array in vars(self).items()})
-
-
-def joined(tallies: Sequence[Tally]) -> Tally:
-    """Tallies of other units over the same text, side by side."""
-    return Tally(**{name: np.concatenate([getattr(t, name) for t in tallies]) for name in vars(tallies[0])})
+    @cached_property
+    def by_column(self) -> NDArray[Any]:
+        """`counts` with the columns first, (columns, units, 256): what scores are made from, one claim after the other."""
+        return np.ascontiguousarray(np.moveaxis(self.counts, -1, 0))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import click
 
+from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import print_table, table_options
 from rnnscope.exceptions import CorpusError
 
@@ -33,13 +34,19 @@ def corpora(form: str | None) -> None:
 
 
 @click.command()
+@own_options
 @table_options
-def hypotheses(form: str | None) -> None:
-    """The claims that units are scored against, from this package and from others.
+def hypotheses(
+    functions: tuple[str, ...], patterns: tuple[str, ...], queries: tuple[str, ...], columns: tuple[str, ...], form: str | None
+) -> None:
+    """The claims that units are scored against, from this package and from others, and your own.
+
+    'binary' labels are yes or no, 'graded' ones numbers whose order counts, 'categorical' ones one of several things.
 
     \b
     Example:
       rnnscope hypotheses --json
+      rnnscope hypotheses --pattern year='\\b1[89]\\d\\d\\b'
     """
     import pandas as pd
 
@@ -47,6 +54,6 @@ def hypotheses(form: str | None) -> None:
 
     rows = [
         {"name": h.name, "family": h.family, "kind": h.kind, "languages": ", ".join(h.languages) or "any", "sentence": h.sentence}
-        for h in known()
+        for h in [*known(), *own_hypotheses(functions, patterns, queries, columns)]
     ]
     print_table(pd.DataFrame(rows), form)

@@ -1,13 +1,13 @@
 """`rnnscope record`, and the tables that are made from a trace: `cells` and `saturation`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
-from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
     from rnnscope.traces import Trace
@@ -83,13 +83,26 @@ def _opened(trace: Path, run: Path | None) -> "Trace":
     return open_trace(trace, load(run, **known.get("options", {})))
 
 
+SHOWN = (
+    "hypothesis", "signal", "unit", "measure", "score", "low", "high", "f1", "lag", "untrained", "last_symbol", "rotated", "probe",
+    "p_value", "q_value", "finding", "loss_critical", "loss_elsewhere", "others_critical", "p_causal",
+)  # fmt: skip
+"""What people see of the table of best units; programs get all of it."""
+
+
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--signal", multiple=True, help="Signals to look among, as glob patterns; may be repeated.  [default: the states]")
 @click.option(
     "--hypothesis", multiple=True, default=("*",), help="Hypotheses to test, as glob patterns; may be repeated.  [default: all]"
 )
-@click.option("--untrained", type=click.Path(path_type=Path), help="A trace of the same network untrained, as the control.")
+@click.option(
+    "--untrained", type=click.Path(path_type=Path), multiple=True,
+    help="A trace of the same network untrained; may be repeated.  [default: five, read from the run's own first weights]",
+)  # fmt: skip
+@click.option("--causal", is_flag=True, help="Take significant units out of the network, and see where its predictions suffer.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of rotations, random tasks and draws.")
+@own_options
 @run_option
 @click.option("--all", "every", is_flag=True, help="Every unit, not only the best for each hypothesis.")
 @table_options
@@ -98,31 +111,41 @@ def cells(
     run: Path | None,
     signal: tuple[str, ...],
     hypothesis: tuple[str, ...],
-    untrained: Path | None,
+    untrained: tuple[Path, ...],
+    causal: bool,
+    seed: int,
     every: bool,
     form: str | None,
+    **own: Any,
 ) -> None:
-    """Score units against hypotheses.
+    """Find the units that keep track of something, and what would do as well.
 
-    The best unit for each hypothesis is chosen on the first half of the text; its score is from the second half.
-    'auroc' is for yes-or-no hypotheses (chance 0.5), 'correlation' a rank correlation for graded ones (chance 0).
+    Each unit meets each hypothesis. The best one is chosen on the first half of the text; its score, with a 95 % interval, is from the
+    second: AUROC for yes-or-no hypotheses (chance 0.5), a rank correlation for graded ones, a share of the information for
+    categories (chance 0). Beside it what else tells the claim: the best of five untrained networks, the last symbol alone, the best
+    direction of a random rotation, a linear probe. 'p' is against chance, the best of all units; 'q' the false discovery rate at
+    which chance, the last symbol and untrained networks are all ruled out. A finding has q of at most 0.05 and is strong.
+    With --json and --csv every column is there.
 
     \b
     Example:
-      rnnscope cells traces/book --signal cell --signal hidden --hypothesis '*quotes'
+      rnnscope cells traces/book --signal cell --signal hidden --hypothesis '*quotes' --causal
     """
-    from rnnscope.analysis import best_units, score
     from rnnscope.analysis.hypotheses.catalogue import hypotheses
+    from rnnscope.findings import examine
     from rnnscope.traces import open_trace
 
-    wanted = hypotheses(hypothesis)
-    if untrained and open_trace(untrained).corpus.fingerprint != open_trace(trace).corpus.fingerprint:
-        raise UsageError(f"{untrained} is of another text than {trace}; record the untrained network on the same text")
+    others = [open_trace(path) for path in untrained] if untrained else None
     with progress_bar("score") as progress:
-        table = score(_opened(trace, run), wanted, signal or None, progress=progress)
-        control = score(open_trace(untrained), wanted, signal or None, progress=progress) if untrained else None
-    print_table(table if every else best_units(table, control), form)
-    for name, reason in table.attrs["left_out"].items():
+        best = examine(
+            _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
+            untrained=others, ablated=causal, seed=seed, progress=progress,
+        )  # fmt: skip
+    if every:
+        print_table(best.attrs["scores"], form)
+    else:
+        print_table(best if form else best[[name for name in SHOWN if name in best and best[name].notna().any()]], form)
+    for name, reason in best.attrs["left_out"].items():
         click.echo(f"not tested: {name} {reason}", err=True)
 
 

@@ -174,6 +174,11 @@ class Corpus:
         kept = self.bounds[:-1] < stops
         return self._cut(np.stack([self.bounds[:-1], stops], axis=1)[kept], self.part, self.origins[kept])
 
+    def pieces(self, spans: NDArray[np.int64]) -> "Corpus":
+        """Stretches of this text, (stretches, 2) start and stop, none over the end of a segment, each a segment of its own."""
+        segment = np.searchsorted(self.bounds, spans[:, 0], side="right") - 1
+        return self._cut(spans, self.part, self.origins[segment] + spans[:, 0] - self.bounds[segment])
+
     def _cut(self, spans: NDArray[np.int64], part: str | None, origins: NDArray[np.int64] | None = None) -> "Corpus":
         if not (spans[:, 1] > spans[:, 0]).all():
             raise CorpusError(f"{self.name} has {len(self):,} symbols, too few for a {part} part; give a longer text")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 EDGES, BINS = 255, 256
-WIDTH = 16
+WIDTH = 32
 """Columns of weights come in multiples of it: what vector instructions take at once."""
 
 Codes = NDArray[np.uint8]

@@ -14,7 +14,7 @@
 
 namespace {
 constexpr int EDGES = 255;
-constexpr int BATCH = 64;  // rows that a column's search runs over at once: enough to fill vector registers
+constexpr int ROWS = 256, UNITS = 16;  // a tile: its values, and the edges of its units, stay in the nearest cache
 }  // namespace
 
 extern "C" {
@@ -23,17 +23,22 @@ extern "C" {
 FOR_EVERY_PROCESSOR
 void assign(const float* __restrict values, const float* __restrict edges, uint8_t* __restrict codes, int64_t time,
             int64_t units) {
-    for (int64_t start = 0; start < time; start += BATCH) {
-        const int rows = time - start < BATCH ? static_cast<int>(time - start) : BATCH;
-        for (int64_t u = 0; u < units; ++u) {
-            const float* __restrict e = edges + u * EDGES;
-            float x[BATCH];
-            int32_t found[BATCH];
-            for (int i = 0; i < BATCH; ++i) x[i] = values[(start + (i < rows ? i : 0)) * units + u];
-            for (int i = 0; i < BATCH; ++i) found[i] = 0;
-            for (int step = 128; step; step >>= 1)
-                for (int i = 0; i < BATCH; ++i) found[i] += e[found[i] + step - 1] <= x[i] ? step : 0;
-            for (int i = 0; i < rows; ++i) codes[u * time + start + i] = static_cast<uint8_t>(found[i]);
+    float tile[UNITS][ROWS] = {};
+    int32_t found[ROWS];
+    for (int64_t start = 0; start < time; start += ROWS) {
+        const int rows = time - start < ROWS ? static_cast<int>(time - start) : ROWS;
+        for (int64_t first = 0; first < units; first += UNITS) {
+            const int width = units - first < UNITS ? static_cast<int>(units - first) : UNITS;
+            for (int i = 0; i < rows; ++i)
+                for (int j = 0; j < width; ++j) tile[j][i] = values[(start + i) * units + first + j];
+            for (int j = 0; j < width; ++j) {
+                const float* __restrict e = edges + (first + j) * EDGES;
+                const float* __restrict x = tile[j];
+                for (int i = 0; i < ROWS; ++i) found[i] = 0;
+                for (int step = 128; step; step >>= 1)
+                    for (int i = 0; i < ROWS; ++i) found[i] += e[found[i] + step - 1] <= x[i] ? step : 0;
+                for (int i = 0; i < rows; ++i) codes[(first + j) * time + start + i] = static_cast<uint8_t>(found[i]);
+            }
         }
     }
 }
@@ -65,12 +70,12 @@ void runs(const uint8_t* __restrict codes, const uint8_t* __restrict rows, int64
         int before = 0;
         for (int64_t t = 0; t < time; ++t) {
             const int now = code[t];
-            if (rows[t] == 1) {
+            if (rows[t] == 0) {  // without branches: they could not be foreseen
+                const int up = now > before, down = now < before;
+                rise[before + 1] += up, rise[now + 1] -= up;
+                fall[now + 1] += down, fall[before + 1] -= down;
+            } else if (rows[t] == 1) {
                 ++rise[0], --rise[now + 1], ++fall[now + 1], --fall[256];
-            } else if (rows[t] == 0 && now > before) {
-                ++rise[before + 1], --rise[now + 1];
-            } else if (rows[t] == 0 && now < before) {
-                ++fall[now + 1], --fall[before + 1];
             }
             before = now;
         }

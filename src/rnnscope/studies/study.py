@@ -9,19 +9,20 @@ from typing import Any
 import pandas as pd
 
 from rnnscope import __version__
-from rnnscope.analysis import best_units, score
-from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.saturation import COLUMNS, saturation
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
 from rnnscope.files import claim, clear_partial, read_json, write_json, write_text
-from rnnscope.models import Architecture
+from rnnscope.findings import examine
+from rnnscope.findings.cards import cards
+from rnnscope.findings.connections import connections
+from rnnscope.models import Architecture, RecurrentLM
 from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress
 from rnnscope.recording import record
-from rnnscope.signal import representations
 from rnnscope.studies.steps import Step, Steps, Watch, nobody
 from rnnscope.studies.tables import read_table, write_table
 from rnnscope.traces import Trace
@@ -126,14 +127,9 @@ class _Work:
         scoring: Any = {"claims": claims}
         return [
             Step("train", self.train, ("run/model.safetensors",), {**known, "recipe": self.recipe.to_json()}),
-            Step("record", self.record, ("traces/trained", "traces/untrained"), RECORDED, ("train",)),
-            Step(
-                "score",
-                self.score,
-                ("tables/units.parquet", "tables/scores.parquet", "tables/untrained.parquet"),
-                scoring,
-                ("record",),
-            ),
+            Step("record", self.record, ("traces/trained",), RECORDED, ("train",)),
+            Step("score", self.score, ("tables/units.parquet", "tables/scores.parquet"), scoring, ("record",)),
+            Step("cards", self.cards, ("cards.json",), None, ("score",)),
             Step("saturation", self.saturation, ("tables/saturation.parquet",), None, ("record",)),
             Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
             Step(
@@ -143,7 +139,7 @@ class _Work:
                 None,
                 ("score", "saturation"),
             ),
-            Step("report", self.report, ("report.html",), None, ("figures", "sample")),
+            Step("report", self.report, ("report.html",), None, ("figures", "cards", "sample")),
         ]
 
     def train(self, progress: Progress) -> None:
@@ -151,30 +147,27 @@ class _Work:
 
     def record(self, progress: Progress) -> None:
         text = self.corpus.split("test").head(RECORDED)
-        traces = self.folder / "traces"
+        signals = ("layer*/*", "log_prob", "entropy")
         record(
-            self.study.run.model(), text, traces / "trained", ("layer*/*", "log_prob"),
-            half="*", overwrite=True, progress=lambda done, total, note="": progress(done, 2 * total, note),
-        )  # fmt: skip
-        untrained = self.study.run.model(untrained=True)
-        record(
-            untrained, text, traces / "untrained", [s.name for s in representations(untrained.signals)],
-            half="*", overwrite=True, progress=lambda done, total, note="": progress(done + total, 2 * total, note),
+            self.study.run.model(), text, self.folder / "traces" / "trained", signals,
+            half="layer*/*", overwrite=True, progress=progress,
         )  # fmt: skip
 
     def score(self, progress: Progress) -> None:
-        traces = (self.study.trace, Trace.open(self.folder / "traces" / "untrained"))
-        trained, untrained = (
-            score(
-                trace, self.hypotheses,
-                progress=lambda done, total, note="", k=k: progress(done + k * total, 2 * total, note),
-            )
-            for k, trace in enumerate(traces)
-        )  # fmt: skip
-        about = {"model": traces[0].model, "corpus": traces[0].corpus.fingerprint, "left_out": trained.attrs["left_out"]}
-        write_table(self.folder / "tables" / "scores.parquet", trained, about)
-        write_table(self.folder / "tables" / "untrained.parquet", untrained, about | {"model": traces[1].model})
-        write_table(self.folder / "tables" / "units.parquet", best_units(trained, untrained), about)
+        trace, run = self.study.trace, self.study.run
+        best = examine(trace, self.hypotheses, ablated=isinstance(run.model(), RecurrentLM), progress=progress)
+        about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "left_out": best.attrs["left_out"]}
+        write_table(self.folder / "tables" / "scores.parquet", best.attrs["scores"], about)
+        write_table(self.folder / "tables" / "units.parquet", best, about)
+
+    def cards(self, progress: Progress) -> None:
+        trace, model, units = self.study.trace, self.study.run.model(), self.study.units
+        found = units[units["finding"]]
+        chosen = [h for h in self.hypotheses if h.name in set(found["hypothesis"])]
+        made = [card.to_json() for card in cards(trace, found, label(chosen, trace.corpus, trace))]
+        for card, row in zip(made, found.itertuples(), strict=True):
+            card["connections"] = connections(model, row.signal, row.unit) if isinstance(model, RecurrentLM) else None
+        write_json(self.folder / "cards.json", {"cards": made})
 
     def saturation(self, progress: Progress) -> None:
         trace = self.study.trace
@@ -196,7 +189,7 @@ class _Work:
         write_text(self.folder / "report.html", write_report(self.data()))
 
     def data(self) -> ReportData:
-        sample_path = self.folder / "sample.json"
+        sample_path, cards_path = self.folder / "sample.json", self.folder / "cards.json"
         return ReportData(
             corpus=self.corpus,
             run=self.study.run,
@@ -206,6 +199,7 @@ class _Work:
             saturation=self.study.saturation,
             hypotheses={h.name: h for h in self.hypotheses},
             left_out=dict(self.study.units.attrs["left_out"]),
+            cards=read_json(cards_path, "the cards of a study")["cards"] if cards_path.exists() else [],
             sample=read_json(sample_path, "a sample") if sample_path.exists() else {},
             # The page can't know how long it takes itself, also where it is made again.
             seconds={name: seconds for name, seconds in self.all_steps.seconds().items() if name != "report"},

@@ -199,15 +199,18 @@ class Trace:
     @property
     def signals(self) -> list[Signal]:
         """Those that can be had: kept ones and, where the model is at hand or lies where it came from, all others."""
-        origin = self._origin
-        at_hand = self._source is not None or (origin is not None and origin.exists())
-        return [*self.kept, *(self._others if at_hand else [])]
+        return [*self.kept, *(self._others if self._source is not None or self.at_hand else [])]
 
     @property
-    def _origin(self) -> Path | None:
-        """Where the model can be loaded from."""
+    def origin(self) -> Path | None:
+        """Where the model was loaded from, and can be again if it is still there."""
         origin = self.model.get("origin")
         return origin and Path(os.path.normpath(self.path.absolute().parent / origin["path"]))
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the model lies where it came from."""
+        return self.origin is not None and self.origin.exists()
 
     def __contains__(self, name: object) -> bool:
         return any(s.name == name for s in self.signals)
@@ -235,11 +238,10 @@ class Trace:
     def source(self) -> Source:
         """What computes the signals that were not kept; the model is loaded from where it came from, if need be."""
         if self._source is None:
-            place = self._origin
-            if place is None or not place.exists():
+            if not self.at_hand:
                 raise UsageError(self.lost or f"{self.path} has no states; nothing but what it keeps can be had")
             origin = self.model["origin"]
-            self.computed_by(plugins("rnnscope.models")[origin["loader"]](place, **origin["options"]))
+            self.computed_by(plugins("rnnscope.models")[origin["loader"]](self.origin, **origin["options"]))
         assert self._source is not None
         return self._source
 
@@ -248,7 +250,7 @@ class Trace:
         """Why there is nothing beside what is kept, where the model is not at hand; empty where all can be had."""
         if len(self.signals) == len(self.kept) + len(self._others):
             return ""
-        gone = f" ({self._origin} is gone)" if self._origin else ""
+        gone = f" ({self.origin} is gone)" if self.origin else ""
         return (
             f"{self.path} keeps {', '.join(s.name for s in self.kept)} only; for other signals give the model that was "
             f"recorded{gone}: rs.open_trace(path, model=model), or --run on the command line"

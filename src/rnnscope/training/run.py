@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +139,8 @@ class Run:
     def _fingerprints(self) -> dict[str, str]:
         return {MARKER: fingerprint(self.description), "vocabulary.json": self.vocabulary.fingerprint}
 
-    def model(self, *, untrained: bool = False) -> Network:
-        """The network with its best weights, or with the weights that its training began with.
+    def model(self, *, untrained: bool = False, draw: int = 0) -> Network:
+        """The network with its best weights, or with the weights that its training began with, or another draw of those.
 
         Raises `FormatError` naming the file that is missing, damaged, or altered since the training.
         """
@@ -150,9 +150,14 @@ class Run:
                 raise FormatError(
                     f"{self.path / name} was altered since the training; expected what the weights were trained with; restore it"
                 )
-        model = first_model(self.recipe, self.vocabulary)
+        recipe = self.recipe
+        model = first_model(replace(recipe, seed=recipe.seed + draw) if untrained else recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
-        model.origin = {"loader": "run", "path": str(self.path.absolute()), "options": {"untrained": untrained}}
+        model.origin = {
+            "loader": "run",
+            "path": str(self.path.absolute()),
+            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}),
+        }
         if not untrained:
             model.load_state_dict(tensors)
         return model.eval()
@@ -180,9 +185,10 @@ def uses_bfloat16(recipe: Recipe) -> bool:
     return (cell == WINDOW or fused.covers(CELLS[cell])) and fused.has_bfloat16(chosen_device(recipe.device))
 
 
-def load(path: str | Path, *, untrained: bool = False) -> Network:
-    """The network of a run, with its best weights; `untrained` gives the one that its training began with.
+def load(path: str | Path, *, untrained: bool = False, draw: int = 0) -> Network:
+    """The network of a run, with its best weights; `untrained` gives the one that its training began with, `draw` one like it
+    with other first weights.
 
     Raises `FormatError` for a folder that is no run or that is damaged.
     """
-    return Run.open(path).model(untrained=untrained)
+    return Run.open(path).model(untrained=untrained, draw=draw)

@@ -37,6 +37,30 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> str:
     return _theme(_svg(figure))
 
 
+def value_histogram(histogram: dict[str, Any]) -> str:
+    """How a unit's values lie for each group of labels; `histogram` is a card's, as JSON."""
+    figure, [axes] = _themed(4.2, 2.3)
+    edges = np.array(histogram["edges"])
+    for k, (name, shares) in enumerate(histogram["shares"].items()):
+        axes.stairs(shares, edges, color=SERIES[k % len(SERIES)], linewidth=1.6, label=name)
+        axes.stairs(shares, edges, color=SERIES[k % len(SERIES)], alpha=0.15, fill=True)
+    axes.set_xlabel("value of the unit")
+    axes.set_ylabel("share of the symbols")
+    _legend(axes)
+    return _theme(_svg(figure))
+
+
+def around_event(event: dict[str, Any]) -> str:
+    """A unit's mean around an event with the band in which 80 % of its values lie; `event` is a card's, as JSON."""
+    figure, [axes] = _themed(4.2, 2.3)
+    axes.fill_between(event["at"], event["low"], event["high"], color=SERIES[0], alpha=0.18, linewidth=0)
+    axes.plot(event["at"], event["mean"], color=SERIES[0], linewidth=1.8)
+    axes.axvline(0, color=_INK, linewidth=1, linestyle=(0, (3, 3)))
+    axes.set_xlabel("symbols after the event")
+    axes.set_ylabel("value of the unit")
+    return _theme(_svg(figure))
+
+
 def saturation_scatter(table: pd.DataFrame) -> str:
     """One panel per gate: a circle per unit at (fraction right-saturated, fraction left-saturated), coloured by layer."""
     gates = list(dict.fromkeys(table["gate"]))

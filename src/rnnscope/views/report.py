@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
-from rnnscope.analysis.findings import STRONG
+from rnnscope.analysis.significance import RATE, STRONG
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
 from rnnscope.traces import Trace
@@ -38,6 +38,7 @@ class ReportData:
     saturation: pd.DataFrame
     hypotheses: dict[str, Hypothesis]
     left_out: dict[str, str]
+    cards: list[dict[str, Any]]
     sample: dict[str, Any]
     seconds: dict[str, float]
     machine: str
@@ -46,7 +47,7 @@ class ReportData:
 def stretches(data: ReportData, rows: list[dict[str, Any]], length: int = LENGTH) -> list[Stretch]:
     """For each row of the table of units a stretch of text coloured by that unit."""
     chosen = [data.hypotheses[row["hypothesis"]] for row in rows]
-    labels = label(chosen, data.trace.corpus)
+    labels = label(chosen, data.trace.corpus, data.trace)
     return [
         stretch(data.trace, row["signal"], row["unit"], labels[h.name], binary=h.kind == "binary", length=length)
         for row, h in zip(rows, chosen, strict=True)
@@ -55,22 +56,27 @@ def stretches(data: ReportData, rows: list[dict[str, Any]], length: int = LENGTH
 
 def describe(data: ReportData) -> dict[str, Any]:
     """The report as plain data."""
-    cards = []
+    cards, evidence = [], {card["hypothesis"]: card for card in data.cards}
     rows: Any = data.units.to_dict("records")
     for row, shown in zip(rows, stretches(data, rows), strict=True):
         hypothesis = data.hypotheses[row["hypothesis"]]
         chance = 0.5 if row["measure"] == "auroc" else 0.0
+        known = evidence.get(row["hypothesis"])
         cards.append(
             {
                 **row,
                 "sentence": hypothesis.sentence,
                 "family": hypothesis.family,
                 "bar": _share(row["score"], chance),
-                "control_bar": _share(row["untrained"], chance),
+                "control_bar": _share(max(row["untrained"], row["last_symbol"]), chance),
                 "colour": "blue" if row["polarity"] > 0 else "red",
-                "high": row["measure"] == "auroc" and row["score"] > STRONG["binary"],
+                "sign": {"auroc": "", "correlation": " ρ", "information": " I"}[row["measure"]],
+                "words": {"auroc": "AUROC", "correlation": "rank correlation", "information": "share of the information"}[
+                    row["measure"]
+                ],
                 "found": row["finding"],
                 "source": shown.to_json(),
+                "evidence": known and _evidence(known, data),
             }
         )
     history = data.run.history
@@ -88,10 +94,11 @@ def describe(data: ReportData) -> dict[str, Any]:
         "parameters": f"{data.parameters:,}",
         "test_nats": float(losses.mean()),
         "cards": cards,
-        "binary": sum(card["measure"] == "auroc" for card in cards),
         "found": [card for card in cards if card["found"]],
-        "easy": [card for card in cards if card["high"] and not card["found"]],
-        "high": STRONG["binary"],
+        "weak": [card for card in cards if card["significant"] and not card["found"]],
+        "easy": [card for card in cards if card["score"] >= STRONG[card["kind"]] and not card["significant"]],
+        "strong": STRONG,
+        "rate": RATE,
         "left_out": data.left_out,
         "best": best,
         "curve": figures.learning_curve(history),
@@ -105,6 +112,18 @@ def describe(data: ReportData) -> dict[str, Any]:
         "machine": data.machine,
         "red": RED,
         "blue": BLUE,
+    }
+
+
+def _evidence(card: dict[str, Any], data: ReportData) -> dict[str, Any]:
+    """A card of a finding with its figures drawn, and with something to see for each symbol of its excerpts."""
+    kind = data.trace.corpus.vocabulary.kind
+    for excerpt in (*card["strongest"], *card["wrong"]):
+        excerpt |= {name: glyphs(excerpt[name], kind).replace("\n", "↵") for name in ("before", "symbol", "after")}
+    return {
+        **card,
+        "histogram": Markup(figures.value_histogram(card["histogram"])),
+        "around": card["event"] and Markup(figures.around_event(card["event"])),
     }
 
 
@@ -128,13 +147,14 @@ def write_report(data: ReportData) -> str:
 
 
 def write_figures(data: ReportData, folder: Path) -> None:
-    """`units.png` and `units.svg` (text coloured by the units that training gained most), `learning.svg`, `saturation.svg`."""
+    """`units.png` and `units.svg` (text coloured by the units that gain most over their controls), `learning.svg`, `saturation.svg`."""
     shown = data.units[data.units["measure"] == "auroc"]
-    shown = shown.assign(gain=shown["score"] - shown["untrained"]).sort_values(["finding", "gain"], ascending=False)
+    gain = shown["score"] - shown[["untrained", "last_symbol"]].max(axis=1)
+    shown = shown.assign(gain=gain).sort_values(["finding", "gain"], ascending=False)
     rows = []
     best: Any = shown.head(_PICTURED).to_dict("records")
     for row, piece in zip(best, stretches(data, best, _PICTURE), strict=True):
-        score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   untrained {row['untrained']:.3f}"
+        score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   last symbol {row['last_symbol']:.3f}"
         rows.append((data.hypotheses[row["hypothesis"]].sentence.removeprefix("whether "), score, piece))
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", figures.to_png(picture))

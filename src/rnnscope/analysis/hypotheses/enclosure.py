@@ -10,38 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, Labels
-from rnnscope.analysis.hypotheses.passage import Passage
+from rnnscope.analysis.hypotheses.passage import Bools, Counts, Passage
 
-STRINGS = {
-    "python": "(string (string_start) @open (string_end) @close)",
-    "c": "(string_literal) @whole (char_literal) @whole",
-}
 _PAIRS = ("()", "[]", "{}")
-_PARAGRAPH = re.compile(r"\r?\n[ \t]*\r?\n")
-_DOUBLE = re.compile(r'["“”]')
 # Opens after anything but a letter or digit and before something; closes after something and before no letter.
 _SINGLE = re.compile(r"(?P<open>(?<![\w'’])['‘](?=[^\s]))|(?P<close>(?<=\S)['’](?!\w))")
-
-
-def strings(passage: Passage) -> list[tuple[int, int, str]]:
-    """Where strings of program text run: from their opening mark to before their closing one, with that mark."""
-    spans, opened = [], []
-    for start, stop, kind in passage.spans(STRINGS):
-        if kind == "whole":
-            prefix = len(passage.text[start:stop].split('"')[0].split("'")[0])  # L, u8 …
-            spans.append((start + prefix, stop - 1, passage.text[start + prefix]))
-        elif kind == "open":
-            opened.append((stop - 1, passage.text[start:stop].lstrip("rRbBuUfFtT")))
-        elif opened:
-            begin, mark = opened.pop()
-            spans.append((begin, stop - 1, mark))
-    return spans
-
-
-def paragraphs(passage: Passage) -> list[tuple[int, int]]:
-    """Where each paragraph begins and ends, the empty line behind it included."""
-    ends = [*(m.end() for m in _PARAGRAPH.finditer(passage.text)), len(passage)]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+_URL = re.compile(r"(?<![A-Za-z0-9])(?:(?:https?|ftp)://|www\.)")
 
 
 class _Quotes(Hypothesis):
@@ -51,10 +25,10 @@ class _Quotes(Hypothesis):
 
     def label(self, passage: Passage) -> Labels:
         if passage.language:
-            return passage.inside([(a, b) for a, b, mark in strings(passage) if mark == self.mark])
-        return passage.inside([span for start, end in paragraphs(passage) for span in self.spans(passage.text, start, end)])
+            return passage.inside([(a, b) for a, b, mark in passage.strings if mark == self.mark])
+        return self.prose(passage)
 
-    def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
+    def prose(self, passage: Passage) -> Bools:
         raise TypeError("each kind of quote says where it runs in prose")
 
 
@@ -63,43 +37,51 @@ class DoubleQuotes(_Quotes):
     sentence = "whether we are inside double quotes"
     mark = '"'
 
-    def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
-        marks = [m.start() for m in _DOUBLE.finditer(text, start, end)]
-        return list(zip(marks[::2], [*marks[1::2], end], strict=False))
+    def prose(self, passage: Passage) -> Bools:
+        return passage.quoted
 
 
 class SingleQuotes(_Quotes):
     name = "single_quotes"
     sentence = "whether we are inside single quotes"
     mark = "'"
+    ahead = True  # one that never closes was an apostrophe
 
-    def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
-        found, opened = [], -1
-        for match in _SINGLE.finditer(text, start, end):
-            if match.lastgroup == "open" and opened < 0:
-                opened = match.start()
-            elif match.lastgroup == "close" and opened >= 0:
-                found.append((opened, match.start()))
-                opened = -1
-        return found  # one that never closes was an apostrophe
+    def prose(self, passage: Passage) -> Bools:
+        spans = []
+        for start, end in passage.paragraphs:
+            opened = -1
+            for match in _SINGLE.finditer(passage.text, start, end):
+                if match.lastgroup == "open" and opened < 0:
+                    opened = match.start()
+                elif match.lastgroup == "close" and opened >= 0:
+                    spans.append((opened, match.start()))
+                    opened = -1
+        return passage.inside(spans)
 
 
-def depth(passage: Passage, pairs: tuple[str, ...]) -> NDArray[np.int64]:
+def depth(passage: Passage, pairs: tuple[str, ...]) -> Counts:
     """How many brackets of these pairs are open, shape (symbols,); a closer without an opener doesn't count."""
-    change = np.zeros(len(passage), np.int64)
     if passage.language:
         openers, closers = (" ".join(f'"{pair[k]}"' for pair in pairs) for k in (0, 1))
-        for start, _, kind in passage.spans({passage.language: f"[{openers}] @open [{closers}] @close"}):
-            change[start] += 1 if kind == "open" else -1
-        return _running(change)
-    change += passage.among("".join(pair[0] for pair in pairs))
+        found = passage.spans({passage.language: f"[{openers}] @open [{closers}] @close"})
+        change = np.zeros(len(passage), np.int32)
+        for kind, by in (("open", 1), ("close", -1)):
+            if kind in found:
+                change[found[kind][:, 0]] = by
+        return _running(change, np.zeros(len(passage), np.int64))
+    change = passage.among("".join(pair[0] for pair in pairs)).astype(np.int32)
     change -= passage.among("".join(pair[1] for pair in pairs))
-    return np.concatenate([_running(change[start:end]) for start, end in paragraphs(passage)])
+    return _running(change, np.cumsum(passage.paragraph_start))
 
 
-def _running(change: NDArray[np.int64]) -> NDArray[np.int64]:
-    total = np.cumsum(change)
-    return total - np.minimum(np.minimum.accumulate(total), 0)
+def _running(change: NDArray[np.int32], paragraph: NDArray[np.int64]) -> Counts:
+    """The sum of changes so far in each paragraph (numbered upwards), never below 0."""
+    # each paragraph is lowered below all that came before, so that the lowest sum so far is one of its own
+    total = np.cumsum(change) - paragraph * (2 * len(change) + 2)
+    start = np.append(True, paragraph[1:] != paragraph[:-1])
+    floor = np.minimum.accumulate(np.where(start, np.minimum(total, total - change), total))
+    return (total - floor).astype(np.int32)
 
 
 class _Brackets(Hypothesis):
@@ -129,12 +111,65 @@ class CurlyBrackets(_Brackets):
     pair = "{}"
 
 
-class BracketDepth(Hypothesis):
-    name = "bracket_depth"
-    sentence = "how many brackets of any kind are open"
+class _Depth(Hypothesis):
     family = "enclosure"
     context = True
     kind = "graded"
+    pairs: tuple[str, ...]
 
     def label(self, passage: Passage) -> Labels:
-        return depth(passage, _PAIRS)
+        return depth(passage, self.pairs)
+
+
+class BracketDepth(_Depth):
+    name = "bracket_depth"
+    sentence = "how many brackets of any kind are open"
+    pairs = _PAIRS
+
+
+class RoundDepth(_Depth):
+    name = "round_depth"
+    sentence = "how many round brackets are open"
+    pairs = ("()",)
+
+
+class SquareDepth(_Depth):
+    name = "square_depth"
+    sentence = "how many square brackets are open"
+    pairs = ("[]",)
+
+
+class CurlyDepth(_Depth):
+    name = "curly_depth"
+    sentence = "how many curly brackets are open"
+    pairs = ("{}",)
+
+
+class Tag(Hypothesis):
+    """From the symbol that tells a tag from a mere `<`, to before its `>` or the end of the paragraph. Not in program text."""
+
+    name = "tag"
+    sentence = "whether we are inside a tag of markup"
+    family = "enclosure"
+
+    def label(self, passage: Passage) -> Labels:
+        if passage.language:
+            return np.full(len(passage), np.nan)
+        behind = np.append(False, passage.points[:-1] == ord("<"))
+        opened = passage.latest(behind & passage.where(lambda c: c.isalpha() or c in "/!"))
+        ended = passage.latest((passage.points == ord(">")) | passage.paragraph_start)
+        return opened > ended
+
+
+class Url(Hypothesis):
+    """From the end of `http://`, `https://`, `ftp://` or `www.` to before a blank, a quote or a bracket."""
+
+    name = "url"
+    sentence = "whether we are inside a URL"
+    family = "enclosure"
+
+    def label(self, passage: Passage) -> Labels:
+        begins = np.zeros(len(passage), bool)
+        begins[[match.end() - 1 for match in _URL.finditer(passage.text)]] = True
+        ends = passage.where(lambda c: c.isspace() or c in "\"'<>()[]{}“”‘’«»`")
+        return passage.latest(begins) > passage.latest(ends)

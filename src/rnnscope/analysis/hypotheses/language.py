@@ -1,10 +1,13 @@
 """Programming languages: which one a text is in, and its syntax tree. The grammars are tree-sitter's."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+import numpy as np
 import tree_sitter as ts
+from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
 
@@ -12,6 +15,7 @@ _GRAMMARS = {"python": "tree_sitter_python", "c": "tree_sitter_c"}
 _SAMPLE = 65_536
 _LEAST = 200
 _MOST_ERRORS = 0.1
+_STRIDE = 1 << 18
 
 
 class Tree:
@@ -21,11 +25,17 @@ class Tree:
         self.root = root
         self.language = language
 
-    def captures(self, query: str) -> list[tuple[int, int, str]]:
-        """What a query captures, as (first byte, byte after the last, name of the capture), in the order of the text."""
-        found = ts.QueryCursor(_query(self.language, query)).captures(self.root)
-        spans = [(node.start_byte, node.end_byte, name) for name, nodes in found.items() for node in nodes]
-        return sorted(span for span in spans if span[0] < span[1])  # an empty one is not in the text: the grammar missed it
+    def captures(self, query: str) -> dict[str, NDArray[np.int64]]:
+        """What a query captures, by the name of the capture: first byte and byte after the last, shape (captures, 2), in order."""
+        cursor = ts.QueryCursor(compiled(self.language, query))
+        found: dict[str, list[tuple[int, int]]] = {}
+        for first in range(0, self.root.end_byte, _STRIDE):  # the nodes of a few pages at a time, whatever the text's length
+            cursor.set_byte_range(first, min(first + _STRIDE, self.root.end_byte))
+            for name, nodes in cursor.captures(self.root).items():
+                spans = ((node.start_byte, node.end_byte) for node in nodes)
+                # one that begins elsewhere is found there; an empty one is not in the text: the grammar missed it
+                found.setdefault(name, []).extend(sorted((a, b) for a, b in spans if first <= a < first + _STRIDE and a < b))
+        return {name: np.array(spans, np.int64).reshape(-1, 2) for name, spans in found.items()}
 
     def broken(self) -> int:
         """Bytes that the grammar could make nothing of."""
@@ -63,5 +73,15 @@ def _language(name: str) -> ts.Language:
 
 
 @cache
-def _query(language: str, query: str) -> ts.Query:
+def letter_tokens(language: str) -> tuple[str, ...]:
+    """The tokens that a grammar writes in letters: its keywords."""
+    grammar = _language(language)
+    tokens = (k for k in range(grammar.node_kind_count) if grammar.node_kind_is_visible(k) and not grammar.node_kind_is_named(k))
+    names = {grammar.node_kind_for_id(k) or "" for k in tokens}
+    return tuple(sorted(name for name in names if re.fullmatch("[A-Za-z_]*[A-Za-z][A-Za-z_]*", name)))
+
+
+@cache
+def compiled(language: str, query: str) -> ts.Query:
+    """A query for a language. Raises tree-sitter's own `QueryError`."""
     return ts.Query(_language(language), query)

@@ -1,19 +1,24 @@
-"""Where in the line, in the word: place."""
+"""Where in the line, the paragraph, the sentence and the word: place."""
 
 import numpy as np
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, Labels
-from rnnscope.analysis.hypotheses.passage import Passage
+from rnnscope.analysis.hypotheses.passage import Bools, Passage
 
 
 class Column(Hypothesis):
+    """The time since the newline as well."""
+
     name = "column"
-    sentence = "how many symbols the line has so far"
+    sentence = "how many symbols the line has so far, which is how long ago the last one ended"
     family = "place"
     kind = "graded"
 
     def label(self, passage: Passage) -> Labels:
         return passage.column
+
+    def critical(self, passage: Passage, labels: Labels) -> Bools:
+        return passage.line_ends_next
 
 
 class LineEnd(Hypothesis):
@@ -21,26 +26,15 @@ class LineEnd(Hypothesis):
     sentence = "how many symbols are left until the line ends"
     family = "place"
     kind = "graded"
+    ahead = True
 
     def label(self, passage: Passage) -> Labels:
-        at = np.arange(len(passage), dtype=float)
-        # the next newline after each position; nobody knows it after the last one
-        following = np.where(passage.newline, at, np.inf)[::-1]
-        ends = np.minimum.accumulate(following)[::-1]
-        ends = np.append(ends[1:], np.inf) - at
-        return np.where(np.isfinite(ends), ends, np.nan)
+        ends = np.flatnonzero(passage.newline)
+        following = np.searchsorted(ends, passage.at, side="right")  # nobody knows the newline after the last one
+        return np.append(ends, np.nan)[following] - passage.at
 
-
-class BeforeNewline(Hypothesis):
-    name = "before_newline"
-    sentence = "whether the line ends with the very next symbol"
-    family = "place"
-
-    def label(self, passage: Passage) -> Labels:
-        begins = passage.newline.copy()  # a carriage return and a line feed are one line end, which begins with the first
-        pair = (passage.points[:-1] == 13) & (passage.points[1:] == 10)
-        begins[1:][pair], begins[:-1][pair] = False, True
-        return np.append(begins[1:].astype(float), np.nan)
+    def critical(self, passage: Passage, labels: Labels) -> Bools:
+        return passage.line_ends_next
 
 
 class Newline(Hypothesis):
@@ -59,9 +53,7 @@ class Indentation(Hypothesis):
     kind = "graded"
 
     def label(self, passage: Passage) -> Labels:
-        total = np.cumsum(passage.indent)
-        line = np.maximum.accumulate(np.where(passage.newline, np.arange(len(passage)), -1))
-        return total - np.where(line >= 0, total[line], 0)
+        return passage.count(passage.indent, passage.newline)
 
 
 class LeadingBlank(Hypothesis):
@@ -77,6 +69,7 @@ class InWord(Hypothesis):
     name = "in_word"
     sentence = "whether we are in a word"
     family = "place"
+    ahead = True  # whether an apostrophe is in a word
 
     def label(self, passage: Passage) -> Labels:
         return passage.word
@@ -96,11 +89,10 @@ class WordPosition(Hypothesis):
     sentence = "how many symbols the word has so far"
     family = "place"
     kind = "graded"
+    ahead = True
 
     def label(self, passage: Passage) -> Labels:
-        at = np.arange(len(passage))
-        start = np.maximum.accumulate(np.where(passage.word_start, at, -1))
-        return np.where(passage.word, at - start + 1.0, np.nan)
+        return np.where(passage.word, passage.at - passage.latest(passage.word_start) + 1.0, np.nan)
 
 
 class BlankLine(Hypothesis):
@@ -109,7 +101,40 @@ class BlankLine(Hypothesis):
     family = "place"
 
     def label(self, passage: Passage) -> Labels:
-        line = np.append(0, passage.column[:-1])  # what the line held before this symbol, a carriage return left aside
-        carriage = np.append(False, passage.points[:-1] == 13) & (passage.points == 10)
-        empty: Labels = passage.newline & ((line - carriage) == 0) & (np.arange(len(passage)) > 0)
-        return empty
+        return passage.empty_line
+
+
+class ParagraphLine(Hypothesis):
+    """A line counts once it has more than blanks; one that never has ends the paragraph."""
+
+    name = "paragraph_line"
+    sentence = "how many lines the paragraph has so far"
+    family = "place"
+    kind = "graded"
+
+    def label(self, passage: Passage) -> Labels:
+        solid = passage.latest(~passage.among(" \t\r\n"))
+        ended = np.append(np.int32(-1), passage.latest(passage.newline)[:-1])  # where the line before ended
+        begins = (solid == passage.at) & (np.append(np.int32(-1), solid[:-1]) <= ended)
+        return passage.count(begins, passage.newline & (solid <= ended))
+
+
+class SentencePosition(Hypothesis):
+    name = "sentence_position"
+    sentence = "how many words the sentence has so far"
+    family = "place"
+    kind = "graded"
+
+    def label(self, passage: Passage) -> Labels:
+        return passage.sentence_words
+
+
+class SentenceStart(Hypothesis):
+    name = "sentence_start"
+    sentence = "whether we are in the first word of a sentence"
+    family = "place"
+    ahead = True
+
+    def label(self, passage: Passage) -> Labels:
+        first: Labels = passage.word & (passage.sentence_words == 1)
+        return first

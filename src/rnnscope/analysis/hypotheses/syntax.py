@@ -1,13 +1,13 @@
 """Where we are in a program: syntax, from tree-sitter's grammars."""
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, Labels
-from rnnscope.analysis.hypotheses.enclosure import strings
+from rnnscope.analysis.hypotheses.language import letter_tokens
 from rnnscope.analysis.hypotheses.passage import Passage
 
 _TRIPLES = ('"""', "'''")
 
 
-class _Node(Hypothesis):
+class Node(Hypothesis):
     """Inside any node that a query captures, from its first symbol to its last."""
 
     family = "syntax"
@@ -16,11 +16,11 @@ class _Node(Hypothesis):
     lines = True  # whether it can go on over the end of a line
 
     def label(self, passage: Passage) -> Labels:
-        inside = passage.inside([(start, stop) for start, stop, _ in passage.spans(self.query)])
+        inside = passage.captured(self.query)
         return inside if self.lines else inside & ~passage.newline
 
 
-class Comment(_Node):
+class Comment(Node):
     name = "comment"
     sentence = "whether we are in a comment"
     languages = ("python", "c")
@@ -35,7 +35,7 @@ class String(Hypothesis):
     languages = ("python", "c")
 
     def label(self, passage: Passage) -> Labels:
-        return passage.inside([(start, stop) for start, stop, _ in strings(passage)])
+        return passage.inside([(start, stop) for start, stop, _ in passage.strings])
 
 
 class TripleQuotes(Hypothesis):
@@ -46,7 +46,7 @@ class TripleQuotes(Hypothesis):
     languages = ("python",)
 
     def label(self, passage: Passage) -> Labels:
-        return passage.inside([(start, stop) for start, stop, mark in strings(passage) if mark in _TRIPLES])
+        return passage.inside([(start, stop) for start, stop, mark in passage.strings if mark in _TRIPLES])
 
 
 class Text(Hypothesis):
@@ -57,11 +57,11 @@ class Text(Hypothesis):
     languages = ("python", "c")
 
     def label(self, passage: Passage) -> Labels:
-        comments = [(start, stop) for start, stop, _ in passage.spans(Comment.query)]
-        return passage.inside(comments + [(start, stop) for start, stop, _ in strings(passage)])
+        strings = passage.inside([(start, stop) for start, stop, _ in passage.strings])
+        return strings | passage.captured(Comment.query)
 
 
-class Condition(_Node):
+class Condition(Node):
     name = "condition"
     sentence = "whether we are in the condition of an if or a while"
     languages = ("python", "c")
@@ -71,28 +71,28 @@ class Condition(_Node):
     }
 
 
-class Parameters(_Node):
+class Parameters(Node):
     name = "parameters"
     sentence = "whether we are in the parameters of a function's definition"
     languages = ("python", "c")
     query = {"python": "(parameters) @node", "c": "(parameter_list) @node"}
 
 
-class Arguments(_Node):
+class Arguments(Node):
     name = "arguments"
     sentence = "whether we are in the arguments of a call"
     languages = ("python", "c")
     query = {"python": "(argument_list) @node", "c": "(argument_list) @node"}
 
 
-class Import(_Node):
+class Import(Node):
     name = "import"
     sentence = "whether we are in an import statement"
     languages = ("python",)
     query = {"python": "[(import_statement) (import_from_statement) (future_import_statement)] @node"}
 
 
-class Preprocessor(_Node):
+class Preprocessor(Node):
     name = "preprocessor"
     sentence = "whether we are in a line for the preprocessor"
     languages = ("c",)
@@ -100,7 +100,7 @@ class Preprocessor(_Node):
     query = {"c": "[(preproc_include) (preproc_def) (preproc_function_def) (preproc_call)] @node"}
 
 
-class FunctionName(_Node):
+class FunctionName(Node):
     name = "function_name"
     sentence = "whether we are in the name of a function that is being defined"
     languages = ("python", "c")
@@ -110,21 +110,61 @@ class FunctionName(_Node):
     }
 
 
-class DefaultValue(_Node):
+class DefaultValue(Node):
     name = "default_value"
     sentence = "whether we are in a parameter that has a default value"
     languages = ("python",)
     query = {"python": "[(default_parameter) (typed_default_parameter)] @node"}
 
 
-class ForHeader(_Node):
+class ForHeader(Node):
     name = "for_header"
     sentence = "whether we are in what a for loop runs over"
     languages = ("python",)
     query = {"python": "[(for_statement left: (_) @node right: (_) @node) (for_in_clause left: (_) @node right: (_) @node)]"}
 
 
-class Number(_Node):
+class FunctionBody(Node):
+    name = "function_body"
+    sentence = "whether we are in the body of a function"
+    languages = ("python", "c")
+    query = {
+        "python": "(function_definition body: (block) @node)",
+        "c": "(function_definition body: (compound_statement) @node)",
+    }
+
+
+class Identifier(Node):
+    name = "identifier"
+    sentence = "whether we are in an identifier"
+    family = "content"
+    languages = ("python", "c")
+    query = {
+        "python": "(identifier) @node",
+        "c": "[(identifier) (type_identifier) (field_identifier) (statement_identifier)] @node",
+    }
+
+
+class Keyword(Hypothesis):
+    """The tokens that the grammar writes in letters."""
+
+    name = "keyword"
+    sentence = "whether we are in a keyword"
+    family = "content"
+    context = True
+    languages = ("python", "c")
+    named = {"python": ("true", "false", "none"), "c": ("true", "false")}
+    types = '((primitive_type) @node (#any-of? @node "int" "char" "void" "float" "double"))'
+
+    def label(self, passage: Passage) -> Labels:
+        language = passage.language
+        assert language
+        tokens = [f'"{token}"' for token in letter_tokens(language)] + [f"({name})" for name in self.named[language]]
+        query = f"[{' '.join(tokens)}] @node"
+        return passage.captured({language: query + (self.types if language == "c" else "")})
+
+
+class Number(Node):
     name = "number"
     sentence = "whether we are in a number"
     languages = ("python", "c")

@@ -53,7 +53,9 @@ def best_units(table: pd.DataFrame, untrained: pd.DataFrame | Sequence[pd.DataFr
     names = [c.groupby("hypothesis", sort=False).head(1)["hypothesis"].to_numpy() for c in controls]
     known = [best["hypothesis"].map(dict(zip(n, d, strict=True))).to_numpy(float) for n, d in zip(names, draws, strict=True)]
     best["untrained"] = np.max(known, axis=0) if known else np.nan
-    best["p_untrained"] = _p_untrained(best["score"].to_numpy(), np.array(known), best["kind"].to_numpy()) if len(known) >= 3 else np.nan
+    best["p_untrained"] = (
+        _p_untrained(best["score"].to_numpy(), np.array(known), best["kind"].to_numpy()) if len(known) >= 3 else np.nan
+    )
     largest = best[["p_value", "p_last_symbol", "p_untrained"]].max(axis=1)
     best["q_value"] = benjamini_hochberg(largest.to_numpy(float))
     strong = best["score"] >= best["kind"].map(STRONG)

@@ -1,0 +1,193 @@
+"""What is shown of a finding, as plain data: how its unit's values lie, what it does around an event, where it is right and wrong."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnscope.analysis.sources import FromTrace
+from rnnscope.corpora import Corpus
+from rnnscope.traces import Trace
+
+Values = NDArray[np.float32]
+
+SHOWN = 262_144
+"""Symbols of the second half that cards are made from, at most."""
+BARS, BEFORE, AFTER, BAND, EXCERPTS, AROUND = 40, 20, 60, 0.8, 3, 36
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often a unit's values lie between `edges` (bars + 1,): a share of the symbols for each group of labels, by its name."""
+
+    edges: list[float]
+    shares: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A unit around an event, from `BEFORE` symbols before it to `AFTER` after it: its mean, and where 80 % of the values lie.
+
+    The event is `what`; it was seen `count` times.
+    """
+
+    what: str
+    count: int
+    at: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A symbol and what stands around it; `position` is the symbol's in the recorded text."""
+
+    position: int
+    value: float
+    before: str
+    symbol: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding. `memory` is how many characters the unit's state lasts, from the gate that keeps it; None without one."""
+
+    hypothesis: str
+    histogram: Histogram
+    event: Event | None
+    strongest: list[Excerpt]
+    wrong: list[Excerpt]
+    memory: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def cards(trace: Trace, found: pd.DataFrame, labels: dict[str, Values]) -> list[Card]:
+    """A card for each row of a table of best units, from the second half of the text; `labels` (symbols,) by hypothesis."""
+    start = len(trace) // 2
+    stop = min(len(trace), start + SHOWN)
+    keeps = {row.signal: _keeping(trace, row.signal) for row in found.itertuples()}
+    wanted = sorted({(row.signal, row.unit) for row in found.itertuples()})
+    wanted += [(gate, unit) for signal, unit in wanted if (gate := keeps[signal])]
+    values = _values(trace, wanted, start, stop)
+    made = []
+    for row in found.itertuples():
+        value, label = values[row.signal, row.unit], labels[row.hypothesis][start:stop]
+        gate = keeps[row.signal]
+        strongest, wrong = _excerpts(trace.corpus, start, value, label, row)
+        made.append(
+            Card(
+                row.hypothesis,
+                _histogram(value, label, row.kind),
+                _event(trace.corpus, start, value, label, row.kind),
+                strongest,
+                wrong,
+                _memory(values[gate, row.unit]) if gate else None,
+            )
+        )
+    return made
+
+
+def _values(trace: Trace, wanted: Sequence[tuple[str, int]], start: int, stop: int) -> dict[tuple[str, int], Values]:
+    found = {key: np.empty(stop - start, np.float32) for key in wanted}
+    for first, arrays in FromTrace(trace).stretches(list(dict.fromkeys(s for s, _ in wanted)), start, stop):
+        for (signal, unit), into in found.items():
+            value = arrays[signal][:, unit]
+            into[first - start : first - start + len(value)] = value
+    return found
+
+
+def _keeping(trace: Trace, signal: str) -> str | None:
+    """The gate of the same layer whose 1 keeps the state, by what its equation says."""
+    place = signal.rpartition("/")[0]
+    gates = [s.name for s in trace.signals if s.gate and s.place == place and s.equation.endswith("1 keeps")]
+    return gates[0] if gates else None
+
+
+def _memory(gate: Values) -> float:
+    """Over how many characters a state falls to 1/e, by the geometric mean of what is kept of it."""
+    lost = -np.log(np.maximum(gate.astype(np.float64), 1e-9)).mean()
+    return float(1 / max(lost, 1e-9))
+
+
+def _histogram(value: Values, label: Values, kind: str) -> Histogram:
+    edges = np.linspace(*np.quantile(value, [0.001, 0.999]), BARS + 1)
+    edges = edges if edges[0] < edges[-1] else np.linspace(value.min() - 0.5, value.max() + 0.5, BARS + 1)
+    shares = {}
+    for name, mask in _groups(label, kind):
+        counts = np.histogram(np.clip(value[mask], edges[0], edges[-1]), edges)[0]
+        shares[name] = (counts / max(counts.sum(), 1)).tolist()
+    return Histogram(edges.tolist(), shares)
+
+
+def _groups(label: Values, kind: str) -> list[tuple[str, NDArray[np.bool_]]]:
+    known = ~np.isnan(label)
+    if kind == "binary":
+        return [("holds", known & (label > 0)), ("doesn't hold", known & (label == 0))]
+    if kind == "graded":
+        low, high = np.quantile(label[known], [0.25, 0.75])
+        return [(f"at least {high:g}", known & (label >= high)), (f"at most {low:g}", known & (label <= low))]
+    values, counts = np.unique(label[known], return_counts=True)
+    return [(f"{values[k]:g}", label == values[k]) for k in np.argsort(-counts, kind="stable")[:4]]
+
+
+def _event(corpus: Corpus, start: int, value: Values, label: Values, kind: str) -> Event | None:
+    """Where the claim begins to hold, or a graded label falls."""
+    if kind == "categorical":
+        return None
+    holds = np.nan_to_num(label)
+    change = np.flatnonzero((holds[1:] > 0) & (holds[:-1] == 0) if kind == "binary" else holds[1:] < holds[:-1]) + 1
+    change = change[(change >= BEFORE) & (change + AFTER < len(value))]
+    first, last = (np.searchsorted(corpus.bounds, change + start + away, side="right") for away in (-BEFORE, AFTER))
+    places = change[first == last]
+    if not len(places):
+        return None
+    taken = places[np.unique(np.linspace(0, len(places) - 1, min(len(places), 2_000)).astype(np.int64))]
+    at = np.arange(-BEFORE, AFTER + 1)
+    windows = value[taken[:, None] + at].astype(np.float64)
+    low, high = np.quantile(windows, [(1 - BAND) / 2, (1 + BAND) / 2], axis=0)
+    what = "the claim begins to hold" if kind == "binary" else "the number falls"
+    return Event(what, len(places), at.tolist(), windows.mean(0).tolist(), low.tolist(), high.tolist())
+
+
+def _excerpts(corpus: Corpus, start: int, value: Values, label: Values, row: Any) -> tuple[list[Excerpt], list[Excerpt]]:
+    """Where the unit is strongest, and where it is most wrong: it is on and the claim doesn't hold, or the other way round."""
+    turned = value * row.polarity
+    order = np.argsort(np.argsort(turned)) / max(len(turned) - 1, 1)
+    known = ~np.isnan(label)
+    if row.kind == "categorical":
+        return _places(corpus, start, value, np.where(known, order, -1.0)), []
+    rank = np.zeros(len(label))
+    if row.kind == "binary":
+        rank[known] = label[known] > 0
+    else:
+        rank[known] = np.searchsorted(np.sort(label[known]), label[known]) / known.sum()
+    return _places(corpus, start, value, np.where(known, order, -1.0)), _places(
+        corpus, start, value, np.where(known, np.abs(order - rank), -1.0)
+    )
+
+
+def _places(corpus: Corpus, start: int, value: Values, worth: NDArray[np.float64]) -> list[Excerpt]:
+    """The places worth most, none near another."""
+    found: list[int] = []
+    for place in np.argsort(-worth, kind="stable")[:4_096].tolist():
+        if worth[place] >= 0 and all(abs(place - other) > 2 * AROUND for other in found):
+            found.append(place)
+            if len(found) == EXCERPTS:
+                break
+    return [_excerpt(corpus, start + place, float(value[place])) for place in found]
+
+
+def _excerpt(corpus: Corpus, position: int, value: float) -> Excerpt:
+    segment = int(np.searchsorted(corpus.bounds, position, side="right")) - 1
+    first = max(int(corpus.bounds[segment]), position - AROUND)
+    last = min(int(corpus.bounds[segment + 1]), position + 1 + AROUND // 2)
+    text = corpus.to_str(first, last)
+    at = position - first
+    return Excerpt(position, value, text[:at], text[at], text[at + 1 :])

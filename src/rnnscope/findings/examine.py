@@ -1,0 +1,90 @@
+"""`examine`: one call from a trace to its findings. Networks, and torch, are only needed for controls and ablations."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rnnscope.analysis import best_units, score
+from rnnscope.analysis.hypotheses.base import Hypothesis
+from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
+from rnnscope.analysis.labels import Labels
+from rnnscope.exceptions import UsageError
+from rnnscope.progress import Progress, silent
+from rnnscope.protocol import LanguageModel
+from rnnscope.traces import Trace
+
+if TYPE_CHECKING:
+    from rnnscope.models import Recurrent
+    from rnnscope.training import Run
+
+
+def examine(
+    trace: Trace,
+    hypotheses: Iterable[Hypothesis] | None = None,
+    signal: str | Sequence[str] | None = None,
+    *,
+    model: "Recurrent | None" = None,
+    untrained: Sequence[Trace | LanguageModel] | None = None,
+    ablated: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The best unit for each hypothesis, with every control; see `best_units`.
+
+    `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out, they
+    are five draws of the first weights of the run that was recorded, if it lies where it lay. With `ablated`, significant units are
+    taken out of the network, which is the run's or `model`, and the table has the columns of `findings.causal`, too.
+    `attrs["scores"]` is the table of every unit.
+
+    Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
+    """
+    labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), trace.corpus, trace)
+    run = _run(trace)
+    network = _network(trace, run, model) if ablated else None
+    table = score(trace, signal=signal, labels=labels, seed=seed, progress=progress)
+    best = best_units(table, _controls(trace, run, untrained, labels, signal, progress) if labels.claims else [])
+    if network is not None:
+        from rnnscope.findings.causal import causal
+
+        known = [claim.hypothesis for claim in labels.claims]
+        best = best.join(causal(network, trace.corpus, best[best["significant"]], known, seed=seed, progress=progress))
+    best.attrs = {"left_out": labels.left_out, "scores": table}
+    return best
+
+
+def _run(trace: Trace) -> "Run | None":
+    """The run whose network was recorded, if it is one and lies where it lay."""
+    if trace.origin is None or not trace.at_hand or trace.model["origin"]["loader"] != "run":
+        return None
+    from rnnscope.training import Run
+
+    return Run.open(trace.origin)
+
+
+def _network(trace: Trace, run: "Run | None", model: "Recurrent | None") -> "Recurrent":
+    from rnnscope.models import Recurrent
+
+    found: Any = model or (run and run.model())
+    if not isinstance(found, Recurrent):
+        raise UsageError(
+            f"{trace!r} has no recurrent network at hand that units could be taken out of; give the one that was recorded: "
+            "model=model, or --run on the command line"
+        )
+    return found
+
+
+def _controls(
+    trace: Trace, run: "Run | None", given: Sequence[Trace | LanguageModel] | None, labels: Labels, signal: Any, progress: Progress
+) -> list[pd.DataFrame]:
+    traces = [each for each in given or () if isinstance(each, Trace)]
+    for other in traces:
+        if other.corpus.fingerprint != trace.corpus.fingerprint:
+            raise UsageError(f"{other!r} is of another text than {trace!r}; record the untrained network on the same text")
+    found = [score(other, signal=signal, labels=labels, chance=False, controls=False, progress=progress) for other in traces]
+    models = [each for each in given or () if not isinstance(each, Trace)]
+    if models or (given is None and run is not None):
+        from rnnscope.findings.untrained import first_models, scored
+
+        found += scored(models or first_models(run), labels, trace, signal, progress=progress)  # type: ignore[arg-type]
+    return found
