@@ -31,6 +31,7 @@ COMMANDS = [
     "corpora",
     "hypotheses",
     "paper",
+    "planted",
 ]
 
 

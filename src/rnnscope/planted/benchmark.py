@@ -55,8 +55,8 @@ def own(task: Task) -> pd.DataFrame:
     labels = Labels(task.hypotheses, task.corpus)
     controls = [random_network(task.made.cell, task.truth.units, _FIRST + CONTROLS * task.made.seed + k) for k in range(CONTROLS)]
     with computing():
-        models = [made.model for made in (task.made, *controls)]
-        table, *others = (score(FromModel(model, task.read), labels=labels, controls=False) for model in models)
+        table = score(FromModel(task.made.model, task.read), labels=labels, controls=False)
+        others = [score(FromModel(c.model, task.read), labels=labels, chance=False, controls=False) for c in controls]
     best = best_units(table, others)
     sure = set(best.loc[best["significant"], ["hypothesis", "signal", "unit"]].itertuples(index=False, name=None))
     rows = table[["hypothesis", "signal", "unit", "polarity"]].copy()

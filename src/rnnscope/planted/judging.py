@@ -64,8 +64,16 @@ def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
                 f"the ranking names the {column} {strange[0]!r}, which isn't there; expected one of {', '.join(known)}"
             )
     found = ranking.assign(finding=ranking["finding"].astype(bool) if "finding" in ranking else False)
-    for column in ("unit", "score"):
-        found[column] = pd.to_numeric(found[column], errors="coerce")
-    if found["unit"].isna().any() or not (found["unit"].ge(0) & found["unit"].lt(found["network"].map(sizes))).all():
-        raise InputError("the ranking names a unit that isn't there; expected whole numbers from 0 to below the network's units")
-    return found.dropna(subset="score").astype({"unit": int})
+    number = pd.to_numeric(found["score"], errors="coerce")
+    if (wrong := found["score"][number.isna() & found["score"].notna()]).size:
+        raise InputError(
+            f"the ranking has the score {wrong.iloc[0]!r}, which is no number; expected numbers, the higher the better"
+        )
+    unit = pd.to_numeric(found["unit"], errors="coerce")
+    strange = ~(unit.ge(0) & unit.lt(found["network"].map(sizes)) & unit.mod(1).eq(0))
+    if strange.any():
+        raise InputError(
+            f"the ranking names the unit {found['unit'][strange].iloc[0]}, which isn't there; "
+            "expected whole numbers from 0 to below the number of the network's units"
+        )
+    return found.assign(score=number, unit=unit.astype(int)).dropna(subset="score")

@@ -15,7 +15,7 @@ from rnnscope.planted.texts import SYMBOLS
 CELLS: dict[str, type[LSTMUnits] | type[GRUUnits]] = {"lstm": LSTMUnits, "gru": GRUUnits}
 CLAIMS: dict[str, dict[str, int]] = {
     "latch": {"double_quotes": 1},
-    "counter": {"bracket_depth": 1, "round_brackets": 1},
+    "counter": {"round_depth": 1, "bracket_depth": 1, "round_brackets": 1},
     "ramp": {"column": 1},
     "decay": {"column": -1},
     "memory": {"indentation": 1},
