@@ -70,10 +70,10 @@ def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
             f"the ranking has the score {wrong.iloc[0]!r}, which is no number; expected numbers, the higher the better"
         )
     unit = pd.to_numeric(found["unit"], errors="coerce")
-    strange = ~(unit.ge(0) & unit.lt(found["network"].map(sizes)) & unit.mod(1).eq(0))
-    if strange.any():
+    absent = ~(unit.ge(0) & unit.lt(found["network"].map(sizes)) & unit.mod(1).eq(0))
+    if absent.any():
         raise InputError(
-            f"the ranking names the unit {found['unit'][strange].iloc[0]}, which isn't there; "
+            f"the ranking names the unit {found['unit'][absent].iloc[0]}, which isn't there; "
             "expected whole numbers from 0 to below the number of the network's units"
         )
     return found.assign(score=number, unit=unit.astype(int)).dropna(subset="score")
