@@ -39,6 +39,7 @@ _PUBLIC = {
     "named_corpora": "rnnscope.corpora",
     "patch": "rnnscope.models.interventions",
     "open_trace": "rnnscope.traces",
+    "planted_benchmark": "rnnscope.planted",
     "recipe": "rnnscope.training",
     "recipes": "rnnscope.training",
     "record": "rnnscope.recording",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from rnnscope.models.sampling import sample as sample
     from rnnscope.models.wrapped import wrap as wrap
     from rnnscope.ngrams import NGramLM as NGramLM
+    from rnnscope.planted import planted_benchmark as planted_benchmark
     from rnnscope.protocol import Block as Block
     from rnnscope.protocol import LanguageModel as LanguageModel
     from rnnscope.recording import record as record

@@ -33,6 +33,7 @@ COMMANDS = [
     "corpora",
     "hypotheses",
     "paper",
+    "planted",
 ]
 
 
