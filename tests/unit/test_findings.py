@@ -9,6 +9,7 @@ import pytest
 import rnnscope as rs
 from rnnscope.analysis import significance
 from rnnscope.analysis.hypotheses.base import label
+from rnnscope.analysis.shares import interpretable
 from rnnscope.exceptions import UsageError
 from rnnscope.findings import cards as cards_
 from rnnscope.findings import examine
@@ -140,3 +141,19 @@ def test_connections_are_the_largest_weights(model: rs.RecurrentLM) -> None:
     assert weight == pytest.approx(float(column[np.abs(column).argmax()]))
     assert set(connections(model, "layer0/cell", 0)["out"]) == {"this layer", "next layer"}
     assert connections(model, "layer0/cell", 0)["in"]["input"][0][0].startswith("“")
+
+
+def test_shares_by_hand() -> None:
+    table = pd.DataFrame(
+        {
+            "hypothesis": ["a", "a", "b", "b", "easy", "easy", "column", "column"],
+            "kind": ["binary"] * 6 + ["graded"] * 2,
+            "signal": "layer0/cell",
+            "unit": [0, 1] * 4,
+            "auroc_selection": [0.9, 0.6, 0.7, 0.8, 1.0, 1.0, np.nan, np.nan],
+            "auroc": [0.85, 0.99, 0.99, 0.75, 1.0, 1.0, np.nan, np.nan],
+        }
+    )
+    found = interpretable({"trained": table}, ["a", "b"], [0.7, 0.8, 0.9])
+    assert found["share"].tolist() == [1.0, 0.5, 0.0]  # unit 0 tells a with 0.85, unit 1 b with 0.75
+    assert set(found["units"]) == {2}
