@@ -7,7 +7,9 @@ import pandas as pd
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95, 0.99)
 
 
-def interpretable(tables: Mapping[str, pd.DataFrame], claims: Iterable[str], thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
+def interpretable(
+    tables: Mapping[str, pd.DataFrame], claims: Iterable[str], thresholds: Sequence[float] = THRESHOLDS
+) -> pd.DataFrame:
     """Which share of the units tells some yes-or-no claim, from the tables of `score` of several networks on one text.
 
     `claims` are those that count: the significant ones of `best_units`, or else every claim about the last symbol makes any unit

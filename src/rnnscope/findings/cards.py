@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import middle
 from rnnscope.analysis.sources import FromTrace
 from rnnscope.corpora import Corpus
+from rnnscope.findings.critical import critical
 from rnnscope.traces import Trace
 
 Values = NDArray[np.float32]
@@ -69,29 +71,28 @@ class Card:
         return asdict(self)
 
 
-def cards(trace: Trace, found: pd.DataFrame, labels: dict[str, Values]) -> list[Card]:
-    """A card for each row of a table of best units, from the second half of the text; `labels` (symbols,) by hypothesis."""
-    start = middle(len(trace))
+def cards(trace: Trace, found: pd.DataFrame, hypotheses: Sequence[Hypothesis]) -> list[Card]:
+    """A card for each row of a table of best units, from the second half of the text; `hypotheses` are those that it names."""
+    corpus, start = trace.corpus, middle(len(trace))
     stop = min(len(trace), start + SHOWN)
-    keeps = {row.signal: _keeping(trace, row.signal) for row in found.itertuples()}
-    wanted = sorted({(row.signal, row.unit) for row in found.itertuples()})
-    wanted += [(gate, unit) for signal, unit in wanted if (gate := keeps[signal])]
-    values = _values(trace, wanted, start, stop)
+    rows: Any = list(found.itertuples())
+    known = {h.name: h for h in hypotheses}
+    labels = label(list(known.values()), corpus, trace)
+    gates = {row.signal: _keeping(trace, row.signal) for row in rows}
+    wanted = sorted({(row.signal, row.unit) for row in rows})
+    values = _values(trace, wanted + [(gate, unit) for signal, unit in wanted if (gate := gates[signal])], start, stop)
     made = []
-    for row in found.itertuples():
-        value, label = values[row.signal, row.unit], labels[row.hypothesis][start:stop]
-        gate = keeps[row.signal]
-        strongest, wrong = _excerpts(trace.corpus, start, value, label, row)
-        made.append(
-            Card(
-                row.hypothesis,
-                _histogram(value, label, row.kind),
-                _event(trace.corpus, start, value, label, row.kind),
-                strongest,
-                wrong,
-                _memory(values[gate, row.unit]) if gate else None,
-            )
-        )
+    for row in rows:
+        value, truth, gate = values[row.signal, row.unit], labels[row.hypothesis], gates[row.signal]
+        strongest, wrong = _excerpts(corpus, start, value, truth[start:stop], row)
+        event = None
+        if row.kind == "binary":
+            event = _event("the claim begins to hold", corpus, start, value, np.diff(truth > 0, prepend=False) & (truth > 0))
+        elif row.kind == "graded":
+            ends = np.append(False, critical(known[row.hypothesis], corpus, truth)[:-1])
+            event = _event("it ends, and begins anew", corpus, start, value, ends)
+        histogram = _histogram(value, truth[start:stop], row.kind)
+        made.append(Card(row.hypothesis, histogram, event, strongest, wrong, _memory(values[gate, row.unit]) if gate else None))
     return made
 
 
@@ -112,9 +113,8 @@ def _keeping(trace: Trace, signal: str) -> str | None:
 
 
 def _memory(gate: Values) -> float:
-    """Over how many characters a state falls to 1/e, by the geometric mean of what is kept of it."""
-    lost = -np.log(np.maximum(gate.astype(np.float64), 1e-9)).mean()
-    return float(1 / max(lost, 1e-9))
+    """Over how many characters a state falls to 1/e, by the median of what is kept of it."""
+    return float(1 / max(-np.log(max(float(np.median(gate)), 1e-9)), 1e-9))
 
 
 def _histogram(value: Values, label: Values, kind: str) -> Histogram:
@@ -138,12 +138,9 @@ def _groups(label: Values, kind: str) -> list[tuple[str, NDArray[np.bool_]]]:
     return [(f"{values[k]:g}", label == values[k]) for k in np.argsort(-counts, kind="stable")[:4]]
 
 
-def _event(corpus: Corpus, start: int, value: Values, label: Values, kind: str) -> Event | None:
-    """Where the claim begins to hold, or a graded label falls."""
-    if kind == "categorical":
-        return None
-    holds = np.nan_to_num(label)
-    change = np.flatnonzero((holds[1:] > 0) & (holds[:-1] == 0) if kind == "binary" else holds[1:] < holds[:-1]) + 1
+def _event(what: str, corpus: Corpus, start: int, value: Values, happens: NDArray[np.bool_]) -> Event | None:
+    """A unit around the symbols at which something happens, as long as all of it lies in one segment."""
+    change = np.flatnonzero(happens[start : start + len(value)])
     change = change[(change >= BEFORE) & (change + AFTER < len(value))]
     first, last = (np.searchsorted(corpus.bounds, change + start + away, side="right") for away in (-BEFORE, AFTER))
     places = change[first == last]
@@ -153,7 +150,6 @@ def _event(corpus: Corpus, start: int, value: Values, label: Values, kind: str) 
     at = np.arange(-BEFORE, AFTER + 1)
     windows = value[taken[:, None] + at].astype(np.float64)
     low, high = np.quantile(windows, [(1 - BAND) / 2, (1 + BAND) / 2], axis=0)
-    what = "the claim begins to hold" if kind == "binary" else "the number falls"
     return Event(what, len(places), at.tolist(), windows.mean(0).tolist(), low.tolist(), high.tolist())
 
 

@@ -12,10 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
-from rnnscope.analysis.hypotheses.language import language_of
-from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.analysis.labels import middle
 from rnnscope.corpora import Corpus
+from rnnscope.findings.critical import critical
 from rnnscope.models import Recurrent
 from rnnscope.models.interventions import ablate
 from rnnscope.models.threads import computing
@@ -106,11 +105,7 @@ class _Losses:
 
 def _critical(hypothesis: Hypothesis, text: Corpus, model: Recurrent) -> NDArray[np.bool_]:
     values = label([hypothesis], text, _Predictions(model, text) if hypothesis.signals else None)[hypothesis.name]
-    language, latin = language_of(text), text.vocabulary.kind == "bytes"
-    mask = np.zeros(len(text), np.bool_)
-    for start, stop in text.spans():
-        mask[start:stop] = hypothesis.critical(Passage(text.to_str(start, stop), language, latin=latin), values[start:stop])
-    return mask
+    return critical(hypothesis, text, values)
 
 
 class _Predictions:

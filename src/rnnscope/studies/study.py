@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rnnscope import __version__
-from rnnscope.analysis.hypotheses.base import Hypothesis, label
+from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.saturation import COLUMNS, saturation
 from rnnscope.corpora import Corpus, find
@@ -164,7 +164,7 @@ class _Work:
         trace, model, units = self.study.trace, self.study.run.model(), self.study.units
         found = units[units["finding"]]
         chosen = [h for h in self.hypotheses if h.name in set(found["hypothesis"])]
-        made = [card.to_json() for card in cards(trace, found, label(chosen, trace.corpus, trace))]
+        made = [card.to_json() for card in cards(trace, found, chosen)]
         for card, row in zip(made, found.itertuples(), strict=True):
             card["connections"] = connections(model, row.signal, row.unit) if isinstance(model, RecurrentLM) else None
         write_json(self.folder / "cards.json", {"cards": made})
