@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SHOWN = (
+    "hypothesis", "signal", "unit", "measure", "score", "low", "high", "f1", "lag", "untrained", "last_symbol", "rotated", "probe",
+    "p_value", "q_value", "finding", "loss_critical", "loss_elsewhere", "others_critical", "p_causal",
+)  # fmt: skip
+"""What people see of the table of best units; programs get all of it."""
+
 
 def table_options(command: F) -> F:
     """Adds `--json` and `--csv`."""
@@ -32,6 +38,11 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
         click.echo(table.to_csv(index=False), nl=False)
     else:
         _print_rich(table, digits)
+
+
+def print_units(table: "pd.DataFrame", form: str | None) -> None:
+    """Print the table of best units; people see the columns in `SHOWN` that are there and not empty."""
+    print_table(table if form else table[[name for name in SHOWN if name in table and table[name].notna().any()]], form)
 
 
 def _print_rich(table: "pd.DataFrame", digits: int) -> None:

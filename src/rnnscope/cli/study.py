@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.show import print_units, progress_bar, table_options
 from rnnscope.cli.texts import text_options
 from rnnscope.cli.train import architecture_options
 from rnnscope.progress import Progress
@@ -64,6 +64,6 @@ def study(
             return current.enter_context(progress_bar(f"{name:<10}"))
 
         finished = run_study(text, out, recipe=recipe, symbols=symbols, language=language, watch=watch)
-    print_table(finished.units, form)
+    print_units(finished.units, form)
     if form is None:
         click.echo(f"\nthe page: {finished.report}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnscope.cli.claims import own_hypotheses, own_options
-from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.show import print_table, print_units, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
 
 if TYPE_CHECKING:
@@ -83,13 +83,6 @@ def _opened(trace: Path, run: Path | None) -> "Trace":
     return open_trace(trace, load(run, **known.get("options", {})))
 
 
-SHOWN = (
-    "hypothesis", "signal", "unit", "measure", "score", "low", "high", "f1", "lag", "untrained", "last_symbol", "rotated", "probe",
-    "p_value", "q_value", "finding", "loss_critical", "loss_elsewhere", "others_critical", "p_causal",
-)  # fmt: skip
-"""What people see of the table of best units; programs get all of it."""
-
-
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--signal", multiple=True, help="Signals to look among, as glob patterns; may be repeated.  [default: the states]")
@@ -122,8 +115,8 @@ def cells(
 ) -> None:
     """Find the units that keep track of something, and what would do as well.
 
-    Each unit meets each hypothesis. The best one is chosen on the first half of the text; its score, with a 95 % interval, is from the
-    second: AUROC for yes-or-no hypotheses (chance 0.5), a rank correlation for graded ones, a share of the information for
+    Each unit meets each hypothesis. The best one is chosen on the first half of the text; its score, with a 95 % interval, is from
+    the second: AUROC for yes-or-no hypotheses (chance 0.5), a rank correlation for graded ones, a share of the information for
     categories (chance 0). Beside it what else tells the claim: the best of five untrained networks, the last symbol alone, the best
     direction of a random rotation, a linear probe. 'p' is against chance, the best of all units; 'q' the false discovery rate at
     which chance, the last symbol and untrained networks are all ruled out. A finding has q of at most 0.05 and is strong.
@@ -146,7 +139,7 @@ def cells(
     if every:
         print_table(best.attrs["scores"], form)
     else:
-        print_table(best if form else best[[name for name in SHOWN if name in best and best[name].notna().any()]], form)
+        print_units(best, form)
     for name, reason in best.attrs["left_out"].items():
         click.echo(f"not tested: {name} {reason}", err=True)
 
