@@ -52,10 +52,14 @@ def compare(given: argparse.Namespace, trace: str, record: dict[str, Any]) -> No
             print(f"  {name:38}{median(seconds):10.1f}{f'{min(seconds):.1f} … {max(seconds):.1f}':>20}{ratio:10.1f}", flush=True)
     if not package:
         print("  NeuroX is left out: it isn't installed (pip install --no-deps neurox)")
-    print(f"  peak memory: scores {median(e['mib'] for e in found['scores']):,.0f} MiB, with tests {median(e['mib'] for e in found['everything']):,.0f} MiB")
+    plain, tested = (median(e["mib"] for e in found[name]) for name in ("scores", "everything"))
+    print(f"  peak memory: scores {plain:,.0f} MiB, with tests {tested:,.0f} MiB")
     record["exact"] = side("exact", trace=trace, units=4)
     far = record["exact"]["largest_error"]
-    print(f"  of {record['exact']['pairs']} pairs sorted exactly, the largest error: AUROC {far['auroc']:.1e}, correlation {far['correlation']:.1e}")
+    print(
+        f"  of {record['exact']['pairs']} pairs sorted exactly, "
+        f"the largest error: AUROC {far['auroc']:.1e}, correlation {far['correlation']:.1e}"
+    )
 
 
 def scale(given: argparse.Namespace, record: dict[str, Any]) -> None:

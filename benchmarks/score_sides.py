@@ -1,4 +1,4 @@
-"""The sides of `score.py`, each a process that begins with nothing: `python score_sides.py SIDE '{"trace": …}'` → a line of JSON."""
+"""The sides of `score.py`, each a fresh process: `python score_sides.py SIDE '{"trace": …}'` → a line of JSON."""
 
 import json
 import sys
@@ -38,7 +38,13 @@ def rnnscope(given: dict[str, Any]) -> dict[str, Any]:
     table = rs.score(trace, signal=SIGNAL, chance=given["tests"], controls=given["tests"])
     seconds, worked = time.perf_counter() - started, time.process_time() - worked
     units = len(table[["signal", "unit"]].drop_duplicates())
-    return {"seconds": seconds, "cpu": worked, "units": units, "hypotheses": table["hypothesis"].nunique(), "left_out": len(table.attrs["left_out"])}
+    return {
+        "seconds": seconds,
+        "cpu": worked,
+        "units": units,
+        "hypotheses": table["hypothesis"].nunique(),
+        "left_out": len(table.attrs["left_out"]),
+    }
 
 
 def exact(given: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +112,8 @@ def neurox(given: dict[str, Any]) -> dict[str, Any]:
 
     # the package's own __init__ asks for more than its ranking needs
     spec = spec_from_file_location("probeless", Path(given["neurox"]) / "interpretation" / "probeless.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     probeless = module_from_spec(spec)
     spec.loader.exec_module(probeless)
     seconds = []
@@ -145,8 +152,9 @@ class _Echo:
         self.signals = [rs.Signal("layer0/hidden", units, "h = a h₋₁ + table[x]", state=True)]
 
     def read(self, corpus: Any, signals: Any, *, block: int = 4096) -> Iterator[Any]:
-        import rnnscope as rs
         from scipy.signal import lfilter
+
+        import rnnscope as rs
 
         carried = np.zeros_like(self._keep)
         for start in range(0, len(corpus), block):

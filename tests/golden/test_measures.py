@@ -105,7 +105,9 @@ def test_bins_keep_auroc_to_a_thousandth(shape: str) -> None:
     value = value.astype(np.float32)[:, None]
     bins = Bins.of(value[:: len(value) // 16_384])
     codes = bins.codes(value)[0]
-    high, all_ = (np.bincount(codes, weights=w, minlength=256)[None] for w in (truth.astype(float), np.ones(len(truth))))
+    high, all_ = (
+        np.bincount(codes, weights=w, minlength=256)[None].astype(np.float64) for w in (truth.astype(float), np.ones(len(truth)))
+    )
     assert measures.auroc(high, all_)[0] == pytest.approx(roc_auc_score(truth, value[:, 0]), abs=1e-3)
 
 

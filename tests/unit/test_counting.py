@@ -1,6 +1,7 @@
 """Counting in one pass: the same whatever the order, the pieces, the threads, or where values come from."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_a_text_is_cut_for_workers_once(labels: Labels) -> None:
         found = stretches(labels, workers)
         assert found[0][0] == 0
         assert found[-1][1] == len(labels)
-        assert all(a[1] == b[0] for a, b in zip(found, found[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(found))
         assert labels.middle in {a for a, _ in found}
 
 

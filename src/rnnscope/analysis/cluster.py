@@ -1,6 +1,7 @@
 """Counting on a Dask cluster: each worker takes a stretch of the text, and what they counted is added up."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,7 +31,10 @@ def count_on_cluster(
     *,
     progress: Progress = silent,
 ) -> None:
-    """Let the workers of a cluster count what `counting.count` does. Raises `UsageError` for what isn't a trace that keeps the signals."""
+    """Let the workers of a cluster count what `counting.count` does.
+
+    Raises `UsageError` for what isn't a trace that keeps the signals.
+    """
     if not isinstance(trace, Trace) or not FromTrace(trace).kept([s.name for s in signals]):
         raise UsageError(
             f"{trace!r} doesn't keep {', '.join(s.name for s in signals)}, and the workers of a cluster read what is kept; "
@@ -42,8 +46,9 @@ def count_on_cluster(
             raise RnnscopeError(f"the Dask cluster at {address} has no workers; start some: dask worker {address}")
         names, key = [s.name for s in signals], uuid4().hex[:8]
         known = client.scatter(bins, broadcast=True)
+        path = str(trace.path.absolute())
         futures = [
-            client.submit(_counted, str(trace.path.absolute()), names, known, len(labels), labels.stretch(max(start - 1, 0), stop), start, stop,
+            client.submit(_counted, path, names, known, len(labels), labels.stretch(max(start - 1, 0), stop), start, stop,
                           key=f"count-{start}-{key}", pure=False)
             for start, stop in stretches(labels, workers)
         ]  # fmt: skip
@@ -60,7 +65,7 @@ def stretches(labels: Labels, workers: int) -> list[tuple[int, int]]:
     for start, stop in ((0, labels.middle), (labels.middle, len(labels))):
         pieces = -(-(stop - start) // PIECE)
         edges = np.unique(np.linspace(0, pieces, min(workers, pieces) + 1).astype(int)) * PIECE + start
-        found += [(int(a), int(min(b, stop))) for a, b in zip(edges, edges[1:], strict=False)]
+        found += [(int(a), int(min(b, stop))) for a, b in pairwise(edges)]
     return [(a, b) for a, b in found if a < b]
 
 

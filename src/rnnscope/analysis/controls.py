@@ -53,7 +53,7 @@ def polarity(claim: Claim, strength: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class LastSymbol:
-    """The best predictor from the last symbol alone, as a unit of its own for each claim: `order` (claims, symbols) are its bins."""
+    """The best predictor from the last symbol alone, as a unit for each claim: `order` (claims, symbols) are its bins."""
 
     order: NDArray[np.uint8]
     scores: Floats
@@ -93,7 +93,8 @@ class LastSymbol:
         return float(found[0])
 
     def codes(self, labels: Labels, claim: Claim, positions: NDArray[np.int64]) -> Codes:
-        return self.order[claim.row][labels.corpus.ids[positions]]
+        found: Codes = self.order[claim.row][labels.corpus.ids[positions]]
+        return found
 
 
 def _numbered(labels: Labels) -> NDArray[np.uint8]:
@@ -187,7 +188,8 @@ def probe(space: Space, labels: Labels, strings: tuple[NDArray[np.float64], NDAr
 def _targets(claim: Claim, level: Levels) -> NDArray[np.float32]:
     if claim.kind != "categorical":
         return level.astype(np.float32)[:, None]
-    return (level[:, None] == np.arange(claim.classes.stop - claim.classes.start)).astype(np.float32)
+    found: NDArray[np.float32] = (level[:, None] == np.arange(claim.classes.stop - claim.classes.start)).astype(np.float32)
+    return found
 
 
 def _random(claim: Claim, level: Levels, string: Floats) -> Levels:

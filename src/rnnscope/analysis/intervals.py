@@ -42,7 +42,7 @@ class Blocks:
         self.draws: Floats = drawn.astype(np.float64)
 
     def scores(self, claim: Claim, codes: Codes, level: Levels) -> tuple[float, Floats]:
-        """A unit's score (see `strength`), of all places and of each draw, from its codes and the claim's levels, (places,) each."""
+        """A unit's score (see `strength`), of all places and each draw, from its codes and the claim's levels, (places,) each."""
         known = level != UNKNOWN
         block, code, label = self.of[known], codes[known].astype(np.int64), level[known]
         if claim.kind == "categorical":

@@ -52,7 +52,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which column is what. `masks` are the columns that say where claims apply, each with a claim that says it, the first 1 everywhere."""
+    """Which column is what.
+
+    `masks` are the columns that say where claims apply, each with a claim that says it, the first 1 everywhere.
+    """
 
     claims: tuple[Claim, ...]
     masks: tuple[tuple[int, int], ...]
@@ -98,7 +101,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The labels from `start` on, (claims, symbols), of a text whose segments begin at `bounds`; a piece of `Labels` that can travel."""
+    """A piece of `Labels` that can travel: those from `start` on, (claims, symbols), of a text whose segments begin at `bounds`."""
 
     layout: Layout
     middle: int
@@ -259,7 +262,10 @@ class Labels:
             known = counts[part][:UNKNOWN]
             if h.kind == "binary":
                 if known[:2].min() < LEAST or stretches[part] < STRETCHES:
-                    return f"holds or fails at fewer than {LEAST} symbols, or in fewer than {STRETCHES} stretches, of one half of the text"
+                    return (
+                        f"holds or fails at fewer than {LEAST} symbols, or in fewer than {STRETCHES} stretches, "
+                        "of one half of the text"
+                    )
             elif known.sum() < LEAST or (known > 0).sum() < 2:
                 return "applies to too little of one half of the text, or is the same all over it"
         return None

@@ -9,6 +9,7 @@ tables of whole numbers, `measures` turns them into scores, `chance` says what t
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,8 @@ def score(
     - `polarity`: +1 where the unit is high when the hypothesis holds, −1 where it is low (as chosen on the first half).
     - `auroc` of polarity × unit (binary claims only, chance ½), `correlation`: Spearman's, `information`: mutual information as a
       share of the label's entropy, `point_biserial`: Pearson's correlation of polarity × unit with a binary label.
-    - `f1` and `iou` at the `threshold`, in the unit's own values, with the best F1 of the first half; `side` is +1 where the claim is
-      said to hold from it on, −1 below it. `dwell`: for how many symbols the unit stays there once it is.
+    - `f1` and `iou` at the `threshold`, in the unit's own values, with the best F1 of the first half; `side` is +1 where the claim
+      is said to hold from it on, −1 below it. `dwell`: for how many symbols the unit stays there once it is.
     - `lag`: the unit agrees best with what the label is so many symbols later; negative: earlier.
     - `p_value`: how often the best of all units is as good when the labels are shifted round the text (see `chance`).
     - `…_selection`: the same on the first half.
@@ -76,8 +77,8 @@ def score(
     `attrs["claims"]` has a row for each hypothesis: its best unit's 95 % interval (`low`, `high`), and what else tells it
     (`controls`): the last symbol alone, the best direction of a random rotation, a linear probe on each signal and its selectivity.
     It takes as many `threads` as there are cores, or a Dask `cluster`, tcp://host:port, whose workers see the trace's folder: the
-    same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no p-values, lags and intervals,
-    without `controls` no probes and rotations.
+    same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no
+    p-values, lags and intervals, without `controls` no probes and rotations.
     """
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
     signals = _signals(source, signal)
@@ -205,7 +206,8 @@ class _Scores:
     def _codes(self, unit: int, part: int) -> Codes:
         for shard in self.shards:
             if unit < len(shard.bins):
-                return shard.samples[part].codes[unit]
+                codes: Codes = shard.samples[part].codes[unit]
+                return codes
             unit -= len(shard.bins)
         raise IndexError(unit)
 
@@ -248,7 +250,7 @@ class _Scores:
             space = Space.of(self.bins.part(units), (codes[0][units], codes[1][units]), (self.levels[0], self.levels[1]))
             return rotated(space, labels, self.seed), probe(space, labels, (numbers[0], numbers[1]))
 
-        found = self._each(known, list(zip(edges[:-1], edges[1:], strict=True)))
+        found = self._each(known, list(pairwise(edges)))
         turns, probes, tasks = [t for t, _ in found], [p.scores for _, p in found], [p.control for _, p in found]
         rows = []
         for claim in labels.claims:

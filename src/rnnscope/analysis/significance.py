@@ -24,8 +24,9 @@ _SURE = 1e-4  # from AUROC 1 and correlation 1, which no transform reaches
 _LEAST = 0.05  # by how much untrained networks differ at least, in logits
 
 COLUMNS = (
-    "hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "low", "high", "f1", "lag", "dwell", "untrained", "last_symbol",
-    "rotated", "probe", "selectivity", "share", "p_value", "p_last_symbol", "p_untrained", "q_value", "significant", "finding",
+    "hypothesis", "kind", "signal", "unit", "polarity", "measure", "score", "low", "high", "f1", "lag", "dwell", "untrained",
+    "last_symbol", "rotated", "probe", "selectivity", "share", "p_value", "p_last_symbol", "p_untrained", "q_value",
+    "significant", "finding",
 )  # fmt: skip
 
 
@@ -35,10 +36,10 @@ def best_units(table: pd.DataFrame, untrained: pd.DataFrame | Sequence[pd.DataFr
     `table` is what `score` returned, `untrained` the tables of the same network with first weights, one for each draw of them; for
     p-values at least three. `measure` says what the score is: `auroc` (½ is chance), `correlation` or `information` (0 is chance);
     `low` and `high` are its 95 % interval. Beside it what else tells the claim: `untrained` (the best of the untrained networks'
-    best units), `last_symbol`, `rotated`, `probe` with its `selectivity`; `share` is how much of what the probe tells above chance the
-    unit tells alone. `p_value` is against chance, the best of all units; `q_value` is the false discovery rate at which the unit
-    beats chance, the last symbol and the untrained networks. `significant` is one of at most 0.05, and a `finding` is that and strong.
-    Sorted by kind and score.
+    best units), `last_symbol`, `rotated`, `probe` with its `selectivity`; `share` is how much of what the probe tells above chance
+    the unit tells alone. `p_value` is against chance, the best of all units; `q_value` is the false discovery rate at which the
+    unit beats chance, the last symbol and the untrained networks. `significant` is one of at most 0.05, and a `finding` is that
+    and strong. Sorted by kind and score.
     """
     controls = [untrained] if isinstance(untrained, pd.DataFrame) else list(untrained)
     best = table.groupby("hypothesis", sort=False).head(1).copy()

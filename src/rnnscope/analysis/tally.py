@@ -48,8 +48,8 @@ class Tally:
     """What was counted over a part of the text.
 
     `counts` (units, 256, columns) holds the labels' weights by bin, `classes` (units, 32, classes) their classes; `rises` and
-    `falls` (units, 257) where runs begin. In fixed point, over standardised values x: `sums` (units, masks) and `squares` are Σx and Σx²
-    where claims apply, `held` (units, binary claims) is Σx where they hold.
+    `falls` (units, 257) where runs begin. In fixed point, over standardised values x: `sums` (units, masks) and `squares` are Σx
+    and Σx² where claims apply, `held` (units, binary claims) is Σx where they hold.
     """
 
     counts: NDArray[Any]

@@ -1,4 +1,4 @@
-"""What is shown of a finding, as plain data: how its unit's values lie, what it does around an event, where it is right and wrong."""
+"""What is shown of a finding, as plain data: how its unit's values lie, what it does at an event, where it is right and wrong."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -118,7 +118,8 @@ def _memory(gate: Values) -> float:
 
 
 def _histogram(value: Values, label: Values, kind: str) -> Histogram:
-    edges = np.linspace(*np.quantile(value, [0.001, 0.999]), BARS + 1)
+    ends: Any = np.quantile(value, [0.001, 0.999])
+    edges = np.linspace(ends[0], ends[1], BARS + 1)
     edges = edges if edges[0] < edges[-1] else np.linspace(value.min() - 0.5, value.max() + 0.5, BARS + 1)
     shares = {}
     for name, mask in _groups(label, kind):

@@ -15,8 +15,8 @@ Weighted = tuple[str, float]
 
 
 def connections(model: RecurrentLM, signal: str, unit: int) -> dict[str, dict[str, list[Weighted]]]:
-    """`in`: for each gate the inputs and hidden units with the largest weights; `out`: symbols and units that the unit's hidden state
-    moves most. Each a name (a symbol quoted, or `hidden 12`) and the weight; positive ones push up.
+    """`in`: for each gate the inputs and hidden units with the largest weights; `out`: symbols and units that the unit's hidden
+    state moves most. Each a name (a symbol quoted, or `hidden 12`) and the weight; positive ones push up.
     """
     number = int(signal.partition("/")[0].removeprefix("layer"))
     layer, stack = model.stack[number], model.stack

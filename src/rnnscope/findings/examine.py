@@ -36,7 +36,8 @@ def examine(
     `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out, they
     are five draws of the first weights of the run that was recorded, if it lies where it lay. With `ablated`, significant units are
     taken out of the network, which is the run's or `model`, and the table has the columns of `findings.causal`, too.
-    `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit, `attrs["untrained"]` has those of untrained networks.
+    `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit, `attrs["untrained"]` has
+    those of untrained networks.
 
     Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
     """

@@ -23,8 +23,6 @@ from rnnscope.planted.networks import HYPOTHESES, PlantedNetwork, PlantedUnit, p
 from rnnscope.planted.texts import planted_corpus, shuffled
 from rnnscope.signal import representations
 
-SORTS = ("planted", "random", "shuffled")
-
 
 @dataclass(frozen=True)
 class Truth:

@@ -165,7 +165,8 @@ class _Work:
         found = units[units["finding"]]
         chosen = [h for h in self.hypotheses if h.name in set(found["hypothesis"])]
         made = [card.to_json() for card in cards(trace, found, chosen)]
-        for card, row in zip(made, found.itertuples(), strict=True):
+        rows: Any = found.itertuples()
+        for card, row in zip(made, rows, strict=True):
             card["connections"] = connections(model, row.signal, row.unit) if isinstance(model, RecurrentLM) else None
         write_json(self.folder / "cards.json", {"cards": made})
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from rnnscope.cluster import connect
-from rnnscope.sweeps.cluster import train_on_dask
 from rnnscope.exceptions import FormatError, OccupiedError, RnnscopeError, UsageError
 from rnnscope.files import claim, clear_partial, locked, write_json
 from rnnscope.progress import Progress, silent
+from rnnscope.sweeps.cluster import train_on_dask
 from rnnscope.sweeps.grid import Point, read_grid
 from rnnscope.sweeps.local import check_workers, train_locally
 from rnnscope.sweeps.work import share_done

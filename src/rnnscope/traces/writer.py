@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
@@ -19,7 +19,6 @@ from rnnscope.traces.layout import FORMAT, TIME_CHUNK, UNIT_CHUNK, state_variabl
 
 _EVERY_CHUNK: Any = {"write_empty_chunks": True}  # a chunk that isn't there is a damage, never a value
 _MARK_CHUNK = 16  # marks that are wanted together lie a segment apart, and a chunk is read whole for its checksum
-Dtype = Literal["float32", "float16"]
 
 
 class TraceWriter:

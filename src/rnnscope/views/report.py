@@ -147,7 +147,7 @@ def write_report(data: ReportData) -> str:
 
 
 def write_figures(data: ReportData, folder: Path) -> None:
-    """`units.png` and `units.svg` (text coloured by the units that gain most over their controls), `learning.svg`, `saturation.svg`."""
+    """`units.png` and `.svg` (text coloured by the units that gain most over their controls), `learning.svg`, `saturation.svg`."""
     shown = data.units[data.units["measure"] == "auroc"]
     gain = shown["score"] - shown[["untrained", "last_symbol"]].max(axis=1)
     shown = shown.assign(gain=gain).sort_values(["finding", "gain"], ascending=False)
