@@ -33,6 +33,7 @@ _PUBLIC = {
     "Evaluation": "rnnscope.models",
     "corpus": "rnnscope.corpora.named",
     "evaluate": "rnnscope.models",
+    "examine": "rnnscope.findings",
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "hypothesis": "rnnscope.analysis.hypotheses.own",
     "load": "rnnscope.training",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from rnnscope.corpora import named_corpora as named_corpora
     from rnnscope.corpora.named import corpus as corpus
     from rnnscope.exceptions import RnnscopeError as RnnscopeError
+    from rnnscope.findings import examine as examine
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent
