@@ -73,7 +73,7 @@ def causal(
         rest = np.array([losses.rise(row["signal"], u, mask) for u in others[row["signal"]]]).reshape(-1, 2)
         p = (1 + (rest[:, 0] >= mine[0]).sum()) / (1 + len(rest)) if mask.any() else np.nan
         rows.append((*mine, *(rest.mean(0) if len(rest) else (np.nan, np.nan)), p, int(mask.sum())))
-    return pd.DataFrame(rows, columns=list(COLUMNS), index=best.index)
+    return pd.DataFrame(rows, columns=list(COLUMNS), index=best.index, dtype=float)
 
 
 class _Losses:
