@@ -114,5 +114,37 @@ def test_bins_keep_auroc_to_a_thousandth(shape: str) -> None:
 def test_a_value_that_is_no_number_is_named(tmp_path: Path, corpus: rs.Corpus) -> None:
     values = np.zeros((len(corpus), 3))
     values[:, 1] = np.nan
-    with pytest.raises(rs.RnnscopeError, match="unit 1 has a value that is no finite number"):
+    with pytest.raises(rs.RnnscopeError, match="unit 1 of layer0/cell has a value that is no finite number"):
         rs.score(write(tmp_path / "t", corpus, layer0__cell=values), rs.hypotheses("comment"), "cell")
+
+
+def test_a_value_that_is_no_number_is_named_wherever_it_is(tmp_path: Path, corpus: rs.Corpus) -> None:
+    text = rs.Corpus.from_text(corpus.to_str() * 8, language="python")
+    values = np.zeros((len(text), 3))
+    values[30_300, 2] = np.inf
+    with pytest.raises(rs.RnnscopeError, match=r"unit 2 of layer0/cell (is inf at position 30,300|has a value)"):
+        rs.score(write(tmp_path / "t", text, layer0__cell=values), rs.hypotheses("comment"), "cell")
+
+
+def test_a_unit_that_is_rarely_on_is_told_from_a_constant(tmp_path: Path, corpus: rs.Corpus) -> None:
+    """Its ones may all be missing from the sample that bins are made of."""
+    text = rs.Corpus.from_text(corpus.to_str() * 8, language="python")
+    rare = np.zeros(len(text))
+    rare[np.random.default_rng(0).choice(len(text), 60, replace=False)] = 1
+    claim = rs.hypothesis("rare", function=lambda passage: rare)
+    values = np.stack([rare, -rare, np.random.default_rng(1).normal(size=len(text))], axis=1)
+    table = rs.score(write(tmp_path / "t", text, layer0__cell=values), [claim], "cell").set_index("unit")
+    assert table.loc[[0, 1], "auroc"].tolist() == [1.0, 1.0]
+    assert table.loc[[0, 1], "f1"].tolist() == [1.0, 1.0]
+
+
+def test_bins_fit_what_is_in_the_middle_of_a_text(tmp_path: Path, corpus: rs.Corpus) -> None:
+    text = rs.Corpus.from_text(corpus.to_str() * 8, language="python")
+    truth = label(rs.hypotheses("comment"), text)["comment"]
+    generator = np.random.default_rng(0)
+    value = generator.normal(size=len(text)) + truth + np.linspace(0, 20, len(text))
+    value[40_000:60_000] = 50 + 0.1 * generator.normal(size=20_000) + 0.1 * truth[40_000:60_000]
+    trace = write(tmp_path / "t", text, layer0__cell=value[:, None])
+    half = len(text) // 2
+    [found] = rs.score(trace, rs.hypotheses("comment"), "cell")["auroc"]
+    assert found == pytest.approx(roc_auc_score(truth[half:], trace["layer0/cell"][half:, 0]), abs=2e-3)

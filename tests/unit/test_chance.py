@@ -142,3 +142,33 @@ def test_a_string_has_one_number(labels: Labels, corpus: rs.Corpus) -> None:
         assert by_string.setdefault(text[k : k + 3], number) == number
     assert len(set(by_string.values())) == len(by_string)
     assert 0.4 < np.mean(list(by_string.values())) < 0.6
+
+
+def test_the_last_symbol_of_a_large_alphabet() -> None:
+    generator = np.random.default_rng(0)
+    text = "".join(map(chr, generator.integers(0x4E00, 0x4E00 + 3_000, 60_000)))
+    corpus = rs.Corpus.from_text(text)
+    chosen = set(generator.choice(3_000, 900, replace=False) + 0x4E00)
+    claims = [
+        rs.hypothesis("chosen", function=lambda passage: np.array([ord(c) in chosen for c in passage])),
+        rs.hypothesis("fifth", function=lambda passage: np.array([ord(c) % 5 for c in passage]), kind="categorical"),
+    ]
+    labels = Labels(claims, corpus)
+    alone = LastSymbol.of(labels)
+    assert alone.scores[0] > 0.98  # but for symbols that the first half never showed
+    assert 0 < alone.scores[1] <= 1
+
+
+def test_a_categorical_score_lies_in_its_interval(corpus: rs.Corpus) -> None:
+    text = rs.Corpus.from_text(corpus.to_str() * 3)
+    noise = np.random.default_rng(0).integers(0, 16, len(text))
+    labels = Labels([rs.hypothesis("noise", function=lambda passage: noise, kind="categorical")], text)
+    [claim] = labels.claims
+    level = labels.levels(0, len(text))[0]
+    whole, drawn = Blocks(len(text), 1).scores(claim, codes_of(np.random.default_rng(1).normal(size=(len(text), 1)))[0], level)
+    around = intervals.interval(whole, whole, drawn, (0, 1))
+    assert around.low <= whole <= around.high
+
+
+def test_what_has_no_p_value_has_no_q_value() -> None:
+    np.testing.assert_allclose(chance.benjamini_hochberg(np.array([0.01, np.nan, 0.02])), [0.02, np.nan, 0.02])

@@ -1,5 +1,6 @@
 """From a trace to findings: untrained networks, ablations, cards, and what is said where there is no network."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,24 @@ def test_shares_by_hand() -> None:
     found = interpretable({"trained": table}, ["a", "b"], [0.7, 0.8, 0.9])
     assert found["share"].tolist() == [1.0, 0.5, 0.0]  # unit 0 tells a with 0.85, unit 1 b with 0.75
     assert set(found["units"]) == {2}
+
+
+def test_a_run_that_was_moved_serves_as_the_one_that_was_recorded(run: rs.Run, corpus: rs.Corpus, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    rs.record(rs.load(tmp_path / "run"), corpus.head(4000), tmp_path / "t", ["layer*/cell"])
+    (tmp_path / "run").rename(tmp_path / "moved")
+    trace, tested = rs.open_trace(tmp_path / "t"), rs.hypotheses("column")
+    assert np.isnan(examine(trace, tested)["p_untrained"][0])
+    moved = examine(trace, tested, run=rs.Run.open(tmp_path / "moved"), ablated=True)
+    assert 0 < moved["p_untrained"][0] <= 1
+
+
+def test_what_makes_no_sense_is_refused(trace: rs.Trace) -> None:
+    [column] = rs.hypotheses("column")
+    with pytest.raises(UsageError, match="two hypotheses are called 'column'"):
+        rs.score(trace, [column, column])
+    with pytest.raises(UsageError, match="threads is a whole number of at least 1, not -1"):
+        rs.score(trace, [column], threads=-1)
+    with pytest.raises(UsageError, match=r"seed is a whole number of at least 0, not 1\.5"):
+        rs.score(trace, [column], seed=1.5)  # type: ignore[arg-type]
+    assert np.isnan(rs.best_units(rs.score(trace, [column], chance=False))["q_value"][0])

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope import native
-from rnnscope.exceptions import InputError
 from rnnscope.native import BINS, EDGES, Codes
 
 Floats = NDArray[np.float64]
@@ -35,16 +34,18 @@ class Bins:
 
     @classmethod
     def of(cls, sample: NDArray[Any]) -> "Bins":
-        """Those of a sample (values, units). Raises `InputError` for a value that is no number."""
+        """Those of a sample (values, units) of finite numbers."""
         ordered = np.ascontiguousarray(sample.T, np.float32)
         ordered.sort(axis=1)
-        if not np.isfinite(ordered[:, [0, -1]]).all():  # what is no number is sorted to an end
-            unit = int(np.flatnonzero(~np.isfinite(ordered[:, [0, -1]]).all(axis=1))[0])
-            raise InputError(f"unit {unit} has a value that is no finite number; expected finite ones: does the network diverge?")
         places = np.minimum((FRACTIONS * ordered.shape[1]).astype(np.int64), ordered.shape[1] - 1)
         scale = ordered.std(axis=1, dtype=np.float64).astype(np.float32)
         middle = ordered.mean(axis=1, dtype=np.float64).astype(np.float32)
-        return cls(np.ascontiguousarray(ordered[:, places]), middle, np.where(scale > 0, scale, np.float32(1)))
+        edges = np.ascontiguousarray(ordered[:, places])
+        # Where many values are the same, several edges are: the last of them is put just above, so that others are told apart.
+        again = edges[:, 1:] == edges[:, :-1]
+        last = again & (np.diff(edges, axis=1, append=np.inf)[:, 1:] > 0)
+        edges[:, 1:][last] = np.nextafter(edges[:, 1:][last], np.float32(np.inf))
+        return cls(edges, middle, np.where(scale > 0, scale, np.float32(1)))
 
     def __len__(self) -> int:
         return len(self.middle)

@@ -157,5 +157,11 @@ def _centred(labels: Labels, levels: Levels) -> NDArray[np.float32]:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """q-values, (tests,): the smallest false discovery rate at which each is a discovery. Source: Benjamini & Hochberg 1995."""
-    return np.asarray(scipy.stats.false_discovery_control(p)) if len(p) else p
+    """q-values, (tests,): the smallest false discovery rate at which each is a discovery. NaN where there is no p-value.
+
+    Source: Benjamini & Hochberg 1995.
+    """
+    q, known = np.full(len(p), np.nan), ~np.isnan(p)
+    if known.any():
+        q[known] = scipy.stats.false_discovery_control(p[known])
+    return q

@@ -8,6 +8,7 @@
 Units are chosen and probes are fitted on the first part of the text, scores are those on the second.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,13 @@ from rnnscope.analysis import measures
 from rnnscope.analysis.bins import Bins
 from rnnscope.analysis.labels import UNKNOWN, Claim, Labels, Levels, classes
 from rnnscope.analysis.tally import Batch, Tally
-from rnnscope.native import Codes
+from rnnscope.native import BINS, Codes
 
 Floats = NDArray[np.float64]
 
 RIDGE = 1e-3
 """How strongly weights are held down, as a share of the number of symbols; values have variance 1."""
 STRING = 3
-_MOST = 255
 
 
 def strengths(claim: Claim, tally: Tally, frequencies: Floats) -> Floats:
@@ -37,7 +37,7 @@ def strengths(claim: Claim, tally: Tally, frequencies: Floats) -> Floats:
     if claim.kind == "categorical":
         joint = tally.classes[..., claim.classes].astype(np.float64)
         bound = measures.entropy(joint.sum(1))
-        return np.where(bound > 0, measures.information(joint) / np.maximum(bound, 1e-12), 0.0)
+        return np.where(bound > 0, np.minimum(measures.information(joint) / np.maximum(bound, 1e-12), 1.0), 0.0)
     high, all_ = (tally.by_column[column].astype(np.float64) for column in (claim.column, claim.mask))
     return measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, frequencies)
 
@@ -53,57 +53,70 @@ def polarity(claim: Claim, strength: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class LastSymbol:
-    """The best predictor from the last symbol alone, as a unit for each claim: `order` (claims, symbols) are its bins."""
+    """The best predictor from the last symbol alone, as a unit of its own for each claim.
+
+    A symbol is worth the mean of the label behind it in the first half. `order` (claims, vocabulary) is the bin that this
+    gives each symbol, of 256 with as many symbols of the text in each where the vocabulary has more. For categories, which
+    have no mean, each of the 255 most frequent symbols has its own. `scores` (claims,) are those on the second half.
+    """
 
     order: NDArray[np.uint8]
     scores: Floats
 
     @classmethod
     def of(cls, labels: Labels) -> "LastSymbol":
-        number = _numbered(labels)
-        counts = np.zeros((2, len(labels.claims), _MOST + 1, 256), np.int64)
-        for part, start, stop in ((0, 0, labels.middle), (1, labels.middle, len(labels))):
-            for first in range(start, stop, 2**18):
-                last = min(first + 2**18, stop)
-                symbols = number[labels.corpus.ids[first:last]].astype(np.int64)
-                for row, level in enumerate(labels.levels(first, last)):
-                    counts[part, row] += np.bincount(symbols * 256 + level, minlength=(_MOST + 1) * 256).reshape(-1, 256)
+        symbols = len(labels.corpus.vocabulary)
+        seen, total = (np.zeros((len(labels.claims), symbols)) for _ in range(2))
+        for ids, levels in _pieces(labels, 0, labels.middle):
+            for row, level in enumerate(levels):
+                known = level != UNKNOWN
+                seen[row] += np.bincount(ids[known], minlength=symbols)
+                total[row] += np.bincount(ids[known], level[known], symbols)
+        frequency = np.bincount(labels.corpus.ids, minlength=symbols)
+        order = np.stack([_order(claim, seen[claim.row], total[claim.row], frequency) for claim in labels.claims])
+        counts = np.zeros((len(labels.claims), BINS, 256), np.int64)
+        for ids, levels in _pieces(labels, labels.middle, len(labels)):
+            for row, level in enumerate(levels):
+                counts[row] += np.bincount(order[row][ids].astype(np.int64) * 256 + level, minlength=BINS * 256).reshape(-1, 256)
         counts[..., UNKNOWN] = 0
-        order = np.empty((len(labels.claims), _MOST + 1), np.uint8)
-        scores = np.empty(len(labels.claims))
-        for claim in labels.claims:
-            known = counts[0, claim.row]
-            total = known.sum(1)
-            mean = (known * np.arange(256)).sum(1) / np.maximum(total, 1)
-            mean[total == 0] = (known.sum(0) * np.arange(256)).sum() / max(known.sum(), 1)
-            order[claim.row] = np.argsort(np.argsort(mean, kind="stable"))
-            table = counts[1, claim.row].astype(np.float64)
-            table = table[np.argsort(order[claim.row])]
-            scores[claim.row] = cls._score(claim, table)
-        return cls(order[:, number], scores)
-
-    @staticmethod
-    def _score(claim: Claim, table: Floats) -> float:
-        """Of symbols in their order and levels, counted in `table` (symbols, 256)."""
-        if claim.kind == "categorical":
-            bound = float(measures.entropy(table.sum(0)))
-            return float(measures.information(table)) / bound if bound else 0.0
-        all_, high = table.sum(1)[None], (table * np.arange(256)).sum(1)[None]
-        found = measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, table.sum(0))
-        return float(found[0])
+        scores = np.array([_symbol_score(claim, counts[claim.row].astype(np.float64)) for claim in labels.claims])
+        return cls(order, scores)
 
     def codes(self, labels: Labels, claim: Claim, positions: NDArray[np.int64]) -> Codes:
-        found: Codes = self.order[claim.row][labels.corpus.ids[positions]]
-        return found
+        codes: Codes = self.order[claim.row][labels.corpus.ids[positions]]
+        return codes
 
 
-def _numbered(labels: Labels) -> NDArray[np.uint8]:
-    """A number below 256 for each symbol of the vocabulary: the most frequent have their own, the others share the last."""
-    counts = np.bincount(labels.corpus.ids, minlength=len(labels.corpus.vocabulary))
-    number = np.full(len(counts), _MOST, np.uint8)
-    frequent = np.argsort(-counts, kind="stable")[:_MOST]
-    number[frequent] = np.arange(len(frequent))
-    return number
+def _pieces(labels: Labels, start: int, stop: int) -> Iterator[tuple[NDArray[np.int64], Levels]]:
+    for first in range(start, stop, 2**18):
+        last = min(first + 2**18, stop)
+        yield labels.corpus.ids[first:last].astype(np.int64), labels.levels(first, last)
+
+
+def _order(claim: Claim, seen: Floats, total: Floats, frequency: NDArray[np.int64]) -> NDArray[np.uint8]:
+    bins = np.full(len(seen), BINS - 1, np.uint8)
+    if claim.kind == "categorical":
+        frequent = np.argsort(-frequency, kind="stable")[: BINS - 1]
+        bins[frequent] = np.arange(len(frequent))
+        return bins
+    mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / max(seen.sum(), 1))
+    ordered = np.argsort(mean, kind="stable")
+    if len(seen) <= BINS:
+        bins[ordered] = np.arange(len(seen))
+    else:
+        below = np.cumsum(frequency[ordered]) - frequency[ordered]
+        bins[ordered] = below * BINS // max(int(frequency.sum()), 1)
+    return bins
+
+
+def _symbol_score(claim: Claim, table: Floats) -> float:
+    """Of bins in their order and levels, counted in `table` (bins, 256)."""
+    if claim.kind == "categorical":
+        bound = float(measures.entropy(table.sum(0)))
+        return min(float(measures.information(table)) / bound, 1.0) if bound else 0.0
+    all_, high = table.sum(1)[None], (table * np.arange(256)).sum(1)[None]
+    found = measures.auroc(high, all_) if claim.kind == "binary" else measures.rank_correlation(high, all_, table.sum(0))
+    return float(found[0])
 
 
 @dataclass(frozen=True)

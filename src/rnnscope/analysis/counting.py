@@ -23,6 +23,7 @@ UNITS = 256
 """Units that are counted together; the same on every machine, so that the same sums are rounded the same way."""
 LONGEST = 2 * ((2**32 - 1) // LEVELS - PIECE)
 """Symbols of the longest text: sums of labels in either half stay below 2 ** 32."""
+_FINITE = "expected finite numbers: does the network diverge?"
 CHOSEN, REPORTED = 32_768, 65_536
 """Symbols of each part whose bins are kept for what counts alone can't tell: probes, rotations, shifts, lags, intervals."""
 
@@ -34,6 +35,10 @@ def cores() -> int:
 def binned(source: Source, signals: Sequence[Signal]) -> Bins:
     """The bins of the units of some signals, side by side."""
     sample = source.sample([s.name for s in signals])
+    for s in signals:
+        if not np.isfinite(sample[s.name]).all():
+            unit = int(np.argwhere(~np.isfinite(sample[s.name]))[0, 1])
+            raise InputError(f"unit {unit} of {s.name} has a value that is no finite number; {_FINITE}")
     return Bins.of(np.concatenate([sample[s.name] for s in signals], axis=1))
 
 
@@ -44,7 +49,7 @@ def count(
     """Let shards, side by side in the units' order, count the text from `start` to before `stop`."""
     edges = [0, *np.cumsum([len(shard.bins) for shard in shards]).tolist()]
     with ThreadPoolExecutor(threads) as pool:
-        parts = [_Part(k, labels, edges, shards, pool) for k in (0, 1)]
+        parts = [_Part(k, labels, signals, edges, shards, pool) for k in (0, 1)]
         names, done = [s.name for s in signals], 0
         before: dict[int, Values] = {}
         begins = {int(a) for a in labels.bounds} | {labels.middle}
@@ -89,9 +94,10 @@ class _Part:
     """One part of the text: rows are gathered until there are enough, then counted by all threads, each its own units."""
 
     def __init__(
-        self, part: int, labels: Labels | Stretch, edges: list[int], shards: list[Shard], pool: ThreadPoolExecutor
-    ) -> None:
-        self.part, self.labels, self.edges, self.shards, self.pool = part, labels, edges, shards, pool
+        self, part: int, labels: Labels | Stretch, signals: Sequence[Signal], edges: list[int], shards: list[Shard],
+        pool: ThreadPoolExecutor,
+    ) -> None:  # fmt: skip
+        self.part, self.labels, self.signals, self.edges, self.shards, self.pool = part, labels, signals, edges, shards, pool
         self._values: list[Values] = []
         self._positions: list[NDArray[np.int64]] = []
         self._rows: list[NDArray[np.uint8]] = []
@@ -137,4 +143,17 @@ class _Part:
                     gathered[row : row + len(value), low:high] = value[:, low - first : high - first]
                 first += value.shape[1]
             row += len(stretch[0])
+        if not np.isfinite(gathered).all():
+            at, unit = np.argwhere(~np.isfinite(gathered))[0].tolist()
+            raise InputError(
+                f"{_name(self.signals, units.start + unit)} is {gathered[at, unit]} at position {batch.positions[at]:,}; {_FINITE}"
+            )
         shard.add(self.part, gathered, batch)
+
+
+def _name(signals: Sequence[Signal], unit: int) -> str:
+    for signal in signals:
+        if unit < signal.size:
+            return f"unit {unit} of {signal.name}"
+        unit -= signal.size
+    raise IndexError(unit)

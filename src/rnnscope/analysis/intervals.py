@@ -41,16 +41,18 @@ class Blocks:
         drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
         self.draws: Floats = drawn.astype(np.float64)
 
-    def scores(self, claim: Claim, codes: Codes, level: Levels) -> tuple[float, Floats]:
+    def scores(self, claim: Claim, codes: Codes, level: Levels, coarse: int = COARSE) -> tuple[float, Floats]:
         """A unit's score (see `strength`), of all places and each draw, from its codes and the claim's levels, (places,) each."""
         known = level != UNKNOWN
         block, code, label = self.of[known], codes[known].astype(np.int64), level[known]
         if claim.kind == "categorical":
             count = claim.classes.stop - claim.classes.start
-            joint = self._counted(block, (code >> COARSE) * count + classes(claim, label), (BINS >> COARSE) * count)
-            joint = joint.reshape(-1, BINS >> COARSE, count)
+            joint = self._counted(block, (code >> coarse) * count + classes(claim, label), (BINS >> coarse) * count)
+            joint = joint.reshape(-1, BINS >> coarse, count)
             bits, bound = measures.information(joint), measures.entropy(joint.sum(1))
             scores = np.where(bound > 0, bits / np.maximum(bound, 1e-12), 0.0)
+            # symbols that are drawn twice look like knowledge: by so much the draws are too high
+            scores[1:] -= scores[1:].mean() - scores[0]
         else:
             all_ = self._counted(block, code, BINS)
             high = self._counted(block, code, BINS, label.astype(np.float64))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rnnscope.analysis.hypotheses.base import Hypothesis, labelled, reason
 from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.corpora import Corpus
+from rnnscope.exceptions import UsageError
 from rnnscope.native import WIDTH
 
 UNKNOWN, LEVELS, CATEGORIES, GRADES = 255, 128, 16, 8
@@ -120,6 +121,9 @@ class Labels:
     """
 
     def __init__(self, hypotheses: Sequence[Hypothesis], corpus: Corpus, source: Any = None) -> None:
+        names = [h.name for h in hypotheses]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UsageError(f"two hypotheses are called {twice[0]!r}; give each its own name")
         self.corpus, self.middle, self.bounds = corpus, middle(len(corpus)), corpus.bounds
         language = language_of(corpus)
         reasons = {h.name: reason(h, language, source) for h in hypotheses}

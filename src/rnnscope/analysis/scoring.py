@@ -29,7 +29,7 @@ from rnnscope.analysis.intervals import Blocks, interval, p_better
 from rnnscope.analysis.labels import Claim, Labels
 from rnnscope.analysis.sources import FromTrace, Source
 from rnnscope.analysis.tally import Shard
-from rnnscope.exceptions import InputError
+from rnnscope.exceptions import InputError, UsageError
 from rnnscope.native import Codes
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal, representations
@@ -80,6 +80,9 @@ def score(
     same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no
     p-values, lags and intervals, without `controls` no probes and rotations.
     """
+    for what, given, least in (("threads", threads, 1), ("seed", seed, 0)):
+        if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < least):
+            raise UsageError(f"{what} is a whole number of at least {least}, not {given!r}")
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
     signals = _signals(source, signal)
     if labels is None:
@@ -217,7 +220,7 @@ class _Scores:
         blocks = Blocks(len(level), self.step, self.seed)
         last = self.last_symbol
         whole, drawn = blocks.scores(claim, self._codes(best, 1), level)
-        alone = blocks.scores(claim, last.codes(self.labels, claim, self.positions[1]), level)
+        alone = blocks.scores(claim, last.codes(self.labels, claim, self.positions[1]), level, coarse=0)
         whole, drawn = float(turned(claim, np.array(whole), np.array(sign))), turned(claim, drawn, np.array(sign))
         value = float(frame[MEASURES[claim.kind]].iloc[best])
         around = interval(value, whole, drawn, BOUNDS[claim.kind])

@@ -60,8 +60,8 @@ def best_units(table: pd.DataFrame, untrained: pd.DataFrame | Sequence[pd.DataFr
     largest = best[["p_value", "p_last_symbol", "p_untrained"]].max(axis=1)
     best["q_value"] = benjamini_hochberg(largest.to_numpy(float))
     strong = best["score"] >= best["kind"].map(STRONG)
-    beaten = best["untrained"].isna() | (best["score"] > best["untrained"])
-    best["significant"] = (best["q_value"] <= RATE) & beaten
+    beaten = best[["untrained", "last_symbol"]].max(axis=1)
+    best["significant"] = (best["q_value"] <= RATE) & (beaten.isna() | (best["score"] > beaten))
     best["finding"] = best["significant"] & strong
     best = best.sort_values(["kind", "score"], ascending=[True, False], kind="stable")
     return best[list(COLUMNS)].reset_index(drop=True)

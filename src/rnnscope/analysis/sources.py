@@ -14,7 +14,7 @@ from rnnscope.traces import Trace
 
 Arrays = dict[str, NDArray[Any]]
 
-_WINDOW, _WINDOWS, _ROWS = 256, 64, 16_384
+_WINDOW, _WINDOWS, _ROWS, _HEAD = 256, 64, 16_384, 65_536
 
 
 class Source(Protocol):
@@ -60,10 +60,12 @@ class FromTrace:
             yield first, {name: self.trace[name][first:last] for name in names}
 
     def sample(self, names: Sequence[str]) -> Arrays:
-        positions = _spread(self.corpus, PIECE if self.kept(names) else _WINDOW)
-        if len(positions) == len(self.corpus) or self.kept(names):
-            return {name: self.trace[name][positions] for name in names}
-        return self.trace.source.windows(names, positions)
+        kept = self.kept(names)
+        starts, ends = _windows(self.corpus, side_by_side=not kept)
+        positions = np.concatenate([np.arange(a, b) for a, b in zip(starts, ends, strict=True)])
+        if kept:
+            return {name: np.concatenate([self.trace[name][a:b] for a, b in zip(starts, ends, strict=True)]) for name in names}
+        return self.trace.source.windows(names, positions[:: -(-len(positions) // _ROWS)])
 
 
 class FromModel:
@@ -79,24 +81,30 @@ class FromModel:
                 yield block.start + low, {name: value[low:high] for name, value in block.arrays.items()}
 
     def sample(self, names: Sequence[str]) -> Arrays:
-        head = self.corpus.head(min(len(self.corpus), _ROWS))
+        """Of the first `_HEAD` symbols, as many of them as of a trace: a model can't begin in the middle of a text."""
+        head = self.corpus.head(min(len(self.corpus), _HEAD))
+        every = -(-len(head) // _ROWS)
         found: Arrays = {}
         for block in self.model.read(head, names):
+            rows = np.arange(-block.start % every, block.stop - block.start, every)
             for name, value in block.arrays.items():
-                found.setdefault(name, np.empty((len(head), *value.shape[1:]), value.dtype))[block.start : block.stop] = value
+                into = found.setdefault(name, np.empty((-(-len(head) // every), *value.shape[1:]), value.dtype))
+                into[(block.start + rows) // every] = value[rows]
         return found
 
 
-def _spread(corpus: Corpus, window: int) -> NDArray[np.int64]:
-    """Positions all over the text in windows that begin a multiple of `window` after the beginning of a segment."""
-    if len(corpus) <= _ROWS:
-        return np.arange(len(corpus))
-    starts = np.concatenate([np.arange(start, stop, window) for start, stop in corpus.spans()])
-    ends = np.concatenate([np.minimum(np.arange(start, stop, window) + window, stop) for start, stop in corpus.spans()])
-    # the same distance from the beginning in every segment: segments are computed side by side
-    offsets = starts - np.repeat(corpus.bounds[:-1], -(-np.diff(corpus.bounds) // window))
-    distances = np.unique(offsets)
-    share = max(1, round(min(_WINDOWS * _WINDOW // window, len(starts)) / len(starts) * len(distances)))
-    chosen = np.isin(offsets, distances[np.linspace(0, len(distances) - 1, share).astype(np.int64)])
-    positions = np.concatenate([np.arange(a, b) for a, b in zip(starts[chosen], ends[chosen], strict=True)])
-    return positions[:: -(-len(positions) // _ROWS)]
+def _windows(corpus: Corpus, *, side_by_side: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where windows from all over the text begin and end, each inside a segment.
+
+    With `side_by_side`, at a few distances from the beginnings of segments, in all of them: those are computed together.
+    """
+    spans = list(corpus.spans())
+    starts = np.concatenate([np.arange(start, stop, _WINDOW) for start, stop in spans])
+    ends = np.concatenate([np.minimum(np.arange(start, stop, _WINDOW) + _WINDOW, stop) for start, stop in spans])
+    if side_by_side and len(spans) > 1:
+        offsets = (starts - np.repeat(corpus.bounds[:-1], -(-np.diff(corpus.bounds) // _WINDOW))) // _WINDOW
+        count = max(2, _WINDOWS // len(spans))
+        chosen = np.isin(offsets, np.unique(np.linspace(0, offsets.max(), count + 2).astype(np.int64)[1:-1])) | (offsets.max() < 2)
+        return starts[chosen], ends[chosen]
+    chosen = np.unique(np.linspace(0, len(starts) - 1, min(_WINDOWS, len(starts))).astype(np.int64))
+    return starts[chosen], ends[chosen]

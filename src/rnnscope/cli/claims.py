@@ -66,8 +66,11 @@ def _function(place: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        return getattr(import_module(module), name)
-    except ImportError as error:
-        raise InputError(f"the module {module} can't be imported ({error}); expected one in this folder, or installed") from error
+        found = import_module(module)
+    except (Exception, SystemExit) as error:  # whatever somebody's module does
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"the module {module} can't be imported ({what}); expected one in this folder, or installed") from error
+    try:
+        return getattr(found, name)
     except AttributeError:
         raise InputError(f"the module {module} has no function {name!r}; expected MODULE:FUNCTION") from None

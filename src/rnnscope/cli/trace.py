@@ -8,6 +8,7 @@ import click
 from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import print_table, print_units, progress_bar, table_options
 from rnnscope.cli.texts import reading_options, text_for
+from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
     from rnnscope.traces import Trace
@@ -130,11 +131,18 @@ def cells(
     from rnnscope.findings import examine
     from rnnscope.traces import open_trace
 
+    if every and causal:
+        raise UsageError("--all prints every unit, --causal takes out the best ones; give one of them")
     others = [open_trace(path) for path in untrained] if untrained or every else None
+    known = None
+    if run is not None:
+        from rnnscope.training import Run
+
+        known = Run.open(run)
     with progress_bar("score") as progress:
         best = examine(
             _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
-            untrained=others, ablated=causal, cluster=cluster, seed=seed, progress=progress,
+            run=known, untrained=others, ablated=causal, cluster=cluster, seed=seed, progress=progress,
         )  # fmt: skip
     if every:
         print_table(best.attrs["scores"], form)
@@ -142,6 +150,10 @@ def cells(
         print_units(best, form)
     for name, reason in best.attrs["left_out"].items():
         click.echo(f"not tested: {name} {reason}", err=True)
+    if not every and len(best) and best["p_untrained"].isna().all():
+        click.echo(
+            "not held against untrained networks: it takes the run (--run), or traces of at least three (--untrained)", err=True
+        )
 
 
 @click.command()

@@ -4,6 +4,6 @@
 what it loses.
 """
 
-from rnnscope.findings.examine import examine
+from rnnscope.findings.examination import examine
 
 __all__ = ["examine"]

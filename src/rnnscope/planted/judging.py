@@ -18,8 +18,8 @@ COLUMNS = ("network", "cell", "seed", "task", "hypothesis", "kind", "unit", "pol
 def judge(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
     """Judge a ranking with the columns of `RANKING` and, if the method claims anything, a boolean `finding`.
 
-    Returns a row for each planted unit and hypothesis: its `rank`, 1 where no unit that isn't planted for the hypothesis has a
-    higher score, its score (the highest over the signals), and whether it was `found`, that is, ranked first. Helpers don't
+    Returns a row for each planted unit and hypothesis: its `rank`, 1 where no unit that isn't planted for the hypothesis has as
+    high a score, its score (the highest over the signals), and whether it was `found`, that is, ranked first. Helpers don't
     count as rivals: some of them tell a hypothesis, too. A unit that the ranking lacks has no rank. Tasks in which there is nothing
     to be found have a row for each hypothesis with the unit that scores highest; there `found` is a false finding.
 
@@ -47,7 +47,7 @@ def _rows(truth: Truth, name: str, ranking: pd.DataFrame) -> list[dict[str, Any]
     rows = []
     for p in planted:
         score = scores.get(p.unit, np.nan)
-        rank = 1 + sum(rival > score for rival in rivals.values()) if p.unit in scores else None
+        rank = 1 + sum(rival >= score for rival in rivals.values()) if p.unit in scores else None
         rows.append(
             known | {"kind": p.kind, "unit": p.unit, "polarity": p.polarity, "rank": rank, "score": score, "found": rank == 1}
         )
@@ -63,7 +63,7 @@ def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
             raise InputError(
                 f"the ranking names the {column} {strange[0]!r}, which isn't there; expected one of {', '.join(known)}"
             )
-    found = ranking.assign(finding=ranking["finding"].astype(bool) if "finding" in ranking else False)
+    found = ranking.assign(finding=_claimed(ranking["finding"]) if "finding" in ranking else False)
     number = pd.to_numeric(found["score"], errors="coerce")
     if (wrong := found["score"][number.isna() & found["score"].notna()]).size:
         raise InputError(
@@ -77,3 +77,12 @@ def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
             "expected whole numbers from 0 to below the number of the network's units"
         )
     return found.assign(score=number, unit=unit.astype(int)).dropna(subset="score")
+
+
+def _claimed(finding: "pd.Series[Any]") -> "pd.Series[bool]":
+    """True and false in any of the ways that a CSV file has them; nothing is false."""
+    said = finding.fillna(False).astype(str).str.strip().str.lower()
+    known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False, "": False}
+    if (strange := said[~said.isin(list(known))]).size:
+        raise InputError(f"the ranking has the finding {strange.iloc[0]!r}; expected true or false, 1 or 0, or nothing")
+    return said.map(known).astype(bool)

@@ -25,6 +25,7 @@ def examine(
     signal: str | Sequence[str] | None = None,
     *,
     model: "Recurrent | None" = None,
+    run: "Run | None" = None,
     untrained: Sequence[Trace | LanguageModel] | None = None,
     ablated: bool = False,
     cluster: str | None = None,
@@ -33,16 +34,17 @@ def examine(
 ) -> pd.DataFrame:
     """The best unit for each hypothesis, with every control; see `best_units`.
 
-    `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out, they
-    are five draws of the first weights of the run that was recorded, if it lies where it lay. With `ablated`, significant units are
-    taken out of the network, which is the run's or `model`, and the table has the columns of `findings.causal`, too.
+    `untrained` are untrained networks, or traces of them on the same text: at least three for p-values against them. Left out,
+    they are five draws of the first weights of the run that was recorded: `run`, or the one that lies where it lay. With
+    `ablated`, significant units are taken out of the network, which is the run's or `model`, and the table has the columns of
+    `findings.causal`, too.
     `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit, `attrs["untrained"]` has
     those of untrained networks.
 
     Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
     """
     labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), trace.corpus, trace)
-    run = _run(trace)
+    run = run or _run(trace)
     network = _network(trace, run, model) if ablated else None
     table = score(trace, signal=signal, labels=labels, cluster=cluster, seed=seed, progress=progress)
     controls = _controls(trace, run, untrained, labels, signal, progress) if labels.claims else []
