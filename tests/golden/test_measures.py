@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import false_discovery_control, pearsonr, spearmanr
 from sklearn.metrics import f1_score, jaccard_score, mutual_info_score, roc_auc_score
 
 import rnnscope as rs
@@ -94,6 +94,9 @@ def test_information_without_what_chance_finds() -> None:
 def test_benjamini_and_hochberg_by_hand() -> None:
     np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert len(benjamini_hochberg(np.array([]))) == 0
+    for seed in range(20):
+        p = np.random.default_rng(seed).random(30) ** 3
+        np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p))
 
 
 @pytest.mark.parametrize("shape", ["normal", "heavy", "saturated", "whole"])

@@ -226,6 +226,6 @@ def test_a_dask_cluster_that_loses_a_worker(grid: dict[str, Any], tmp_path: Path
 
 
 def test_no_scheduler_is_one_line(grid: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnscope.sweeps.cluster._PATIENCE", "1s")
+    monkeypatch.setattr("rnnscope.cluster._PATIENCE", "1s")
     with pytest.raises(RnnscopeError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         rs.sweep(grid, tmp_path / "sweep", dask="tcp://127.0.0.1:9")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-import scipy.stats
 from numpy.typing import NDArray
 
 from rnnscope.analysis.labels import UNKNOWN, Labels, Levels
@@ -162,6 +161,9 @@ def benjamini_hochberg(p: Floats) -> Floats:
     Source: Benjamini & Hochberg 1995.
     """
     q, known = np.full(len(p), np.nan), ~np.isnan(p)
-    if known.any():
-        q[known] = scipy.stats.false_discovery_control(p[known])
+    order = np.argsort(p[known], kind="stable")
+    steps = p[known][order] * known.sum() / np.arange(1, known.sum() + 1)
+    found = np.empty(len(order))
+    found[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    q[known] = found
     return q

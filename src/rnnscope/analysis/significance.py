@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy.special
 from numpy.typing import NDArray
 
 from rnnscope.analysis.chance import benjamini_hochberg
@@ -90,5 +90,5 @@ def _p_untrained(score: NDArray[np.float64], draws: NDArray[np.float64], kinds: 
     count = len(known)
     deviation = np.maximum(known.std(axis=0, ddof=1), _LEAST)
     t = (scale(score) - known.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / count))
-    p: NDArray[np.float64] = scipy.stats.t.sf(t, count - 1)
+    p: NDArray[np.float64] = scipy.special.stdtr(count - 1, -t)
     return p
