@@ -100,13 +100,13 @@ def _order(claim: Claim, seen: Floats, total: Floats, frequency: NDArray[np.int6
         bins[frequent] = np.arange(len(frequent))
         return bins
     mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / max(seen.sum(), 1))
-    ordered = np.argsort(mean, kind="stable")
-    if len(seen) <= BINS:
-        bins[ordered] = np.arange(len(seen))
-    else:
-        below = np.cumsum(frequency[ordered]) - frequency[ordered]
-        bins[ordered] = below * BINS // max(int(frequency.sum()), 1)
-    return bins
+    worths, place = np.unique(mean, return_inverse=True)  # symbols that are worth the same are tied
+    if len(worths) <= BINS:
+        return place.astype(np.uint8)
+    mass = np.bincount(place, frequency)
+    below = np.cumsum(mass) - mass
+    packed: NDArray[np.uint8] = (below * BINS // max(float(mass.sum()), 1.0))[place].astype(np.uint8)
+    return packed
 
 
 def _symbol_score(claim: Claim, table: Floats) -> float:
