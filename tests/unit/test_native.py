@@ -24,7 +24,7 @@ def test_this_installation_is_compiled() -> None:
     assert native.compiled
 
 
-@pytest.mark.parametrize(("time", "units"), [(1, 1), (64, 3), (200, 5)])
+@pytest.mark.parametrize(("time", "units"), [(1, 1), (64, 3), (600, 20)])
 def test_assign(kernels: Any, time: int, units: int) -> None:
     generator = np.random.default_rng(time)
     values = generator.normal(size=(time, units)).astype(np.float32).round(1)
@@ -34,17 +34,21 @@ def test_assign(kernels: Any, time: int, units: int) -> None:
     np.testing.assert_array_equal(kernels.assign(values, edges), expected)
 
 
-@pytest.mark.parametrize("shift", [0, 3])
-def test_tally(kernels: Any, shift: int) -> None:
-    generator = np.random.default_rng(0)
-    codes = generator.integers(0, 256, (3, 500)).astype(np.uint8)
-    weights = generator.integers(0, 128, (500, 32)).astype(np.uint8)
-    into = np.ones((3, 256 >> shift, 32), np.uint32)
-    expected = into.astype(np.int64)
+@pytest.mark.parametrize(("time", "columns", "classes"), [(500, 32, 32), (9_000, 96, 64), (3, 64, 0), (700, 0, 32), (0, 32, 32)])
+def test_tally(kernels: Any, time: int, columns: int, classes: int) -> None:
+    generator = np.random.default_rng(time)
+    codes = generator.integers(0, 256, (3, time)).astype(np.uint8)
+    codes[1] = 7  # more rows than bytes, and halves, hold the sum of
+    weights, ones = (generator.integers(0, most, (time, wide)).astype(np.uint8) for most, wide in ((128, columns), (2, classes)))
+    weights[:, :1] = 127
+    found = [np.ones((3, bins, wide), np.uint32) for bins, wide in ((256, columns), (32, classes))]
+    expected = [table.astype(np.int64) for table in found]
     for u in range(3):
-        np.add.at(expected[u], codes[u] >> shift, weights)
-    kernels.tally(codes, weights, into, shift)
-    np.testing.assert_array_equal(into, expected)
+        np.add.at(expected[0][u], codes[u], weights)
+        np.add.at(expected[1][u], codes[u] >> 3, ones)
+    kernels.tally(codes, weights, ones, *found)
+    for table, right in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(table, right)
 
 
 def starts(codes: list[int], rows: list[int], k: int) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def rotated(space: Space, labels: Labels, seed: int) -> Floats:
     for value, levels in zip(values, space.levels, strict=True):
         tally = Tally.empty(units, labels.layout)
         batch = Batch.of(np.arange(len(value)), np.zeros(len(value), np.uint8), levels, labels.layout)
-        tally.add(bins.codes(value), None, batch)
+        tally.add(bins.codes(value), batch)
         tallies.append(tally)
     found = np.empty(len(labels.claims))
     for claim in labels.claims:

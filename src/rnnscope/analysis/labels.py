@@ -71,12 +71,12 @@ class Layout:
 
     @property
     def masked(self) -> list[int]:
-        """The columns that say where claims apply, and …"""
-        return [column for column, _ in self.masks]
+        """The columns that say where yes-or-no claims apply, and …"""
+        return sorted({claim.mask for claim in self.claims if claim.kind == "binary"})
 
     @property
     def binary(self) -> list[int]:
-        """… where yes-or-no claims hold."""
+        """… where they hold."""
         return [claim.column for claim in self.claims if claim.kind == "binary"]
 
     def weights(self, levels: Levels) -> Levels:

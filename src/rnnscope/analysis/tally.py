@@ -18,6 +18,7 @@ from rnnscope.native import BINS, Codes
 COARSE = 3
 """Classes of labels are counted in bins 2 ** 3 times as wide."""
 _FIXED = 2.0**20  # sums of products are rounded to whole numbers of this many parts
+_NEAR = 512  # rows that are multiplied at once: they stay in a cache, which is three times as fast
 GO_ON, BEGIN, BEFORE = 0, 1, 2
 """What a row of a batch is: it follows the row before; it begins a text anew; it only says what came before, and doesn't count."""
 
@@ -30,8 +31,7 @@ class Batch:
     rows: NDArray[np.uint8]
     weights: NDArray[np.uint8]
     classes: NDArray[np.uint8]
-    masks: NDArray[np.float64]
-    held: NDArray[np.float64]
+    factors: NDArray[np.float64]  # where yes-or-no claims apply, and where they hold
 
     @classmethod
     def of(cls, positions: NDArray[np.int64], rows: NDArray[np.uint8], levels: NDArray[np.uint8], layout: Layout) -> "Batch":
@@ -39,8 +39,7 @@ class Batch:
         weights, classes = layout.weights(levels), layout.one_hot(levels)
         weights[rows == BEFORE] = 0
         classes[rows == BEFORE] = 0
-        masks, held = (weights[:, columns].astype(np.float64) for columns in (layout.masked, layout.binary))
-        return cls(positions, rows, weights, classes, masks, held)
+        return cls(positions, rows, weights, classes, weights[:, layout.masked + layout.binary].astype(np.float64))
 
 
 @dataclass
@@ -69,20 +68,25 @@ class Tally:
             *(np.zeros((units, size), np.int64) for size in (BINS + 1, BINS + 1, masks, masks, binary)),
         )
 
-    def add(self, codes: Codes, standard: NDArray[np.float32] | None, batch: Batch) -> None:
-        """Count a batch: codes (units, rows), standardised values (rows, units) where sums of them are wanted."""
-        native.tally(codes, batch.weights, self.counts)
-        if batch.classes.shape[1]:
-            native.tally(codes, batch.classes, self.classes, COARSE)
+    def add(self, codes: Codes, batch: Batch) -> None:
+        """Count a batch: codes (units, rows)."""
+        native.tally(codes, batch.weights, batch.classes, self.counts, self.classes)
         native.runs(codes, batch.rows, self.rises, self.falls)
-        if standard is not None:
-            wide = standard.astype(np.float64)
-            masks = batch.masks.shape[1]
-            sums = np.rint(wide.T @ np.concatenate([batch.masks, batch.held], axis=1) * _FIXED).astype(np.int64)
-            self.sums += sums[:, :masks]
-            self.held += sums[:, masks:]
-            np.square(wide, out=wide)
-            self.squares += np.rint(wide.T @ batch.masks * _FIXED).astype(np.int64)
+
+    def add_moments(self, values: NDArray[np.float32], bins: Bins, batch: Batch) -> None:
+        """Sums over a batch: values (rows, units)."""
+        masks = self.sums.shape[1]
+        sums, squares = np.zeros((len(bins), batch.factors.shape[1])), np.zeros((len(bins), masks))
+        for first in range(0, len(values), _NEAR):
+            rows = slice(first, first + _NEAR)
+            standard = bins.standard(values[rows]).astype(np.float64)
+            sums += standard.T @ batch.factors[rows]
+            np.square(standard, out=standard)
+            squares += standard.T @ batch.factors[rows, :masks]
+        sums, squares = (np.rint(part * _FIXED).astype(np.int64) for part in (sums, squares))
+        self.sums += sums[:, :masks]
+        self.held += sums[:, masks:]
+        self.squares += squares
 
     def merge(self, other: "Tally") -> None:
         for field in fields(self):
@@ -142,7 +146,8 @@ class Shard:
     def add(self, part: int, values: NDArray[np.float32], batch: Batch) -> None:
         """Count a batch of one part of the text; values (rows, units) of these units."""
         codes = self.bins.codes(values)
-        self.tallies[part].add(codes, self.bins.standard(values), batch)
+        self.tallies[part].add(codes, batch)
+        self.tallies[part].add_moments(values, self.bins, batch)
         self.samples[part].put(codes, batch)
 
     def merge(self, other: "Shard") -> None:

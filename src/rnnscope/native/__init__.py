@@ -16,6 +16,7 @@ WIDTH = 32
 """Columns of weights come in multiples of it: what vector instructions take at once."""
 
 Codes = NDArray[np.uint8]
+Weights = NDArray[np.uint8]
 Counts = NDArray[np.uint32]
 Runs = NDArray[np.int64]
 
@@ -40,21 +41,23 @@ def assign(values: NDArray[np.float32], edges: NDArray[np.float32]) -> Codes:
     return codes
 
 
-def tally(codes: Codes, weights: NDArray[np.uint8], into: Counts, shift: int = 0) -> None:
-    """Add weights (time, columns) to the bin that each unit is in: codes (units, time), `into` (units, 256 >> shift, columns).
+def tally(codes: Codes, weights: Weights, ones: Weights, counts: Counts, classes: Counts) -> None:
+    """Count by the bins that units are in: codes (units, time).
 
-    Bins are 2 ** shift codes wide.
+    To `counts` (units, 256, columns) are added weights (time, columns) of at most 127, to `classes` (units, wider bins, columns)
+    zeros and ones (time, columns).
     """
     units, time = codes.shape
-    columns = weights.shape[1]
+    shift = (BINS // classes.shape[1]).bit_length() - 1
     if _KERNELS is None:
-        ones, row = np.ones(time, np.float64), weights.astype(np.float64)
-        for u in range(units):
-            where = csc_array((ones, codes[u].astype(np.int32) >> shift, np.arange(time + 1)), shape=(BINS >> shift, time))
-            into[u] += (where @ row).astype(np.uint32)
+        for rows, into, coarse in ((weights, counts, 0), (ones, classes, shift)):
+            each, row = np.ones(time, np.float64), rows.astype(np.float64)
+            for u in range(units):
+                bins = codes[u].astype(np.int32) >> coarse
+                into[u] += (csc_array((each, bins, np.arange(time + 1)), shape=(into.shape[1], time)) @ row).astype(np.uint32)
         return
-    sizes = map(ctypes.c_int64, (time, units, columns))
-    _KERNELS.tally(_at(codes, np.uint8), _at(weights, np.uint8), _at(into, np.uint32), *sizes, ctypes.c_int32(shift))
+    arrays = (_at(codes, np.uint8), _at(weights, np.uint8), _at(ones, np.uint8), _at(counts, np.uint32), _at(classes, np.uint32))
+    _KERNELS.tally(*arrays, *map(ctypes.c_int64, (time, units, weights.shape[1], ones.shape[1])), ctypes.c_int32(shift))
 
 
 def runs(codes: Codes, rows: NDArray[np.uint8], rises: Runs, falls: Runs) -> None:
