@@ -34,7 +34,7 @@ def test_assign(kernels: Any, time: int, units: int) -> None:
     np.testing.assert_array_equal(kernels.assign(values, edges), expected)
 
 
-@pytest.mark.parametrize(("time", "columns", "classes"), [(500, 32, 32), (9_000, 96, 64), (3, 64, 0), (700, 0, 32), (0, 32, 32)])
+@pytest.mark.parametrize(("time", "columns", "classes"), [(500, 64, 128), (17_000, 128, 256), (3, 64, 0), (700, 0, 128)])
 def test_tally(kernels: Any, time: int, columns: int, classes: int) -> None:
     generator = np.random.default_rng(time)
     codes = generator.integers(0, 256, (3, time)).astype(np.uint8)

@@ -22,12 +22,12 @@ from rnnscope.analysis.hypotheses.base import Hypothesis, labelled, reason
 from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError
-from rnnscope.native import WIDTH
+from rnnscope.native import CLASSES, COLUMNS
 
 UNKNOWN, LEVELS, CATEGORIES, GRADES = 255, 128, 16, 8
 LEAST, STRETCHES = 20, 5
 """A hypothesis is tested where each half of the text has so many symbols with and without it, in so many stretches."""
-PIECE = 8_192
+PIECE = 16_384
 """Symbols that are read and counted at once."""
 _CHUNK = 2**18
 _SAMPLE = 2**18
@@ -63,11 +63,11 @@ class Layout:
 
     @property
     def columns(self) -> int:
-        return _padded(1 + max([0, *(c.column for c in self.claims), *(c.mask for c in self.claims)]))
+        return _padded(1 + max([0, *(c.column for c in self.claims), *(c.mask for c in self.claims)]), COLUMNS)
 
     @property
     def classes(self) -> int:
-        return _padded(max([0, *(c.classes.stop for c in self.claims)]))
+        return _padded(max([0, *(c.classes.stop for c in self.claims)]), CLASSES)
 
     @property
     def masked(self) -> list[int]:
@@ -292,8 +292,8 @@ def classes(claim: Claim, levels: Levels) -> NDArray[np.int64]:
     return wide * GRADES // LEVELS if claim.kind == "graded" else wide
 
 
-def _padded(columns: int) -> int:
-    return -(-columns // WIDTH) * WIDTH
+def _padded(columns: int, width: int) -> int:
+    return -(-columns // width) * width
 
 
 def _stretches(file: int, place: int, length: int) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -83,10 +83,10 @@ class Tally:
             sums += standard.T @ batch.factors[rows]
             np.square(standard, out=standard)
             squares += standard.T @ batch.factors[rows, :masks]
-        sums, squares = (np.rint(part * _FIXED).astype(np.int64) for part in (sums, squares))
-        self.sums += sums[:, :masks]
-        self.held += sums[:, masks:]
-        self.squares += squares
+        whole = np.rint(sums * _FIXED).astype(np.int64)
+        self.sums += whole[:, :masks]
+        self.held += whole[:, masks:]
+        self.squares += np.rint(squares * _FIXED).astype(np.int64)
 
     def merge(self, other: "Tally") -> None:
         for field in fields(self):

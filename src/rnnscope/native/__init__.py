@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 EDGES, BINS = 255, 256
-WIDTH = 32
-"""Columns of weights come in multiples of it: what vector instructions take at once."""
+COLUMNS, CLASSES = 64, 128
+"""Columns of weights, and of zeros and ones, come in multiples of these: what lies in a line of the cache, two ones in a byte."""
 
 Codes = NDArray[np.uint8]
 Weights = NDArray[np.uint8]

@@ -13,6 +13,7 @@ from rnnscope.analysis.hypotheses.base import Hypothesis, Labels
 from rnnscope.analysis.hypotheses.passage import Bools, Counts, Passage
 
 _PAIRS = ("()", "[]", "{}")
+_BRACKETS = " ".join(f'"{pair[0]}" @open{k} "{pair[1]}" @close{k}' for k, pair in enumerate(_PAIRS))
 # Opens after anything but a letter or digit and before something; closes after something and before no letter.
 _SINGLE = re.compile(r"(?P<open>(?<![\w'’])['‘](?=[^\s]))|(?P<close>(?<=\S)['’](?!\w))")
 _URL = re.compile(r"(?<![A-Za-z0-9])(?:(?:https?|ftp)://|www\.)")
@@ -63,12 +64,13 @@ class SingleQuotes(_Quotes):
 def depth(passage: Passage, pairs: tuple[str, ...]) -> Counts:
     """How many brackets of these pairs are open, shape (symbols,); a closer without an opener doesn't count."""
     if passage.language:
-        openers, closers = (" ".join(f'"{pair[k]}"' for pair in pairs) for k in (0, 1))
-        found = passage.spans({passage.language: f"[{openers}] @open [{closers}] @close"})
+        found = passage.spans({passage.language: _BRACKETS})
         change = np.zeros(len(passage), np.int32)
-        for kind, by in (("open", 1), ("close", -1)):
-            if kind in found:
-                change[found[kind][:, 0]] = by
+        for pair in pairs:
+            for kind, by in (("open", 1), ("close", -1)):
+                name = f"{kind}{_PAIRS.index(pair)}"
+                if name in found:
+                    change[found[name][:, 0]] = by
         return _running(change, np.zeros(len(passage), np.int64))
     change = passage.among("".join(pair[0] for pair in pairs)).astype(np.int32)
     change -= passage.among("".join(pair[1] for pair in pairs))

@@ -16,6 +16,7 @@ _SAMPLE = 65_536
 _LEAST = 200
 _MOST_ERRORS = 0.1
 _STRIDE = 1 << 18
+_ENDS = ("start_byte", "end_byte")
 
 
 class Tree:
@@ -28,14 +29,16 @@ class Tree:
     def captures(self, query: str) -> dict[str, NDArray[np.int64]]:
         """What a query captures, by the name of the capture: first byte and byte after the last, shape (captures, 2), in order."""
         cursor = ts.QueryCursor(compiled(self.language, query))
-        found: dict[str, list[tuple[int, int]]] = {}
+        found: dict[str, list[NDArray[np.int64]]] = {}
         for first in range(0, self.root.end_byte, _STRIDE):  # the nodes of a few pages at a time, whatever the text's length
             cursor.set_byte_range(first, min(first + _STRIDE, self.root.end_byte))
             for name, nodes in cursor.captures(self.root).items():
-                spans = ((node.start_byte, node.end_byte) for node in nodes)
+                starts, stops = (np.fromiter((getattr(n, end) for n in nodes), np.int64, len(nodes)) for end in _ENDS)
                 # one that begins elsewhere is found there; an empty one is not in the text: the grammar missed it
-                found.setdefault(name, []).extend(sorted((a, b) for a, b in spans if first <= a < first + _STRIDE and a < b))
-        return {name: np.array(spans, np.int64).reshape(-1, 2) for name, spans in found.items()}
+                here = np.flatnonzero((first <= starts) & (starts < first + _STRIDE) & (starts < stops))
+                order = here[np.lexsort((stops[here], starts[here]))]
+                found.setdefault(name, []).append(np.stack([starts[order], stops[order]], axis=1))
+        return {name: np.concatenate(spans) for name, spans in found.items()}
 
     def broken(self) -> int:
         """Bytes that the grammar could make nothing of."""
