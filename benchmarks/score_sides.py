@@ -52,21 +52,22 @@ def exact(given: dict[str, Any]) -> dict[str, Any]:
     import rnnscope as rs
     from rnnscope.analysis import ranks
     from rnnscope.analysis.hypotheses.base import label
+    from rnnscope.analysis.labels import middle
 
     trace, hypotheses = rs.open_trace(given["trace"]), rs.hypotheses()
     table = rs.score(trace, signal=SIGNAL, chance=False, controls=False)
     labels = label(hypotheses, trace.corpus, trace)
-    middle, far = len(trace) // 2, {"auroc": 0.0, "correlation": 0.0}
+    start, far = middle(len(trace)), {"auroc": 0.0, "correlation": 0.0}
     generator = np.random.default_rng(0)
     picked = [(f"layer{k}/cell", int(u)) for k in range(3) for u in generator.choice(512, given["units"], replace=False)]
     started = time.perf_counter()
     for signal, unit in picked:
-        values = trace[signal][middle:, unit].astype(np.float32)
+        values = trace[signal][start:, unit].astype(np.float32)
         rows = table[(table["signal"] == signal) & (table["unit"] == unit)]
         for row in rows.itertuples():
             if row.kind == "categorical":
                 continue
-            truth = labels[row.hypothesis][middle:]
+            truth = labels[row.hypothesis][start:]
             known = ~np.isnan(truth)
             places = ranks.midranks(ranks.dense(values[known][:, None]))
             other = ranks.midranks(ranks.dense(truth[known][:, None]))
@@ -84,6 +85,7 @@ def _binary(given: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """The yes-or-no labels that apply everywhere, one after the other, with the trace."""
     import rnnscope as rs
     from rnnscope.analysis.hypotheses.base import label
+    from rnnscope.analysis.labels import middle
 
     trace = rs.open_trace(given["trace"])
     for h in rs.hypotheses(["double_quotes", "comment", "round_brackets", "in_word"]):

@@ -24,7 +24,7 @@ NEAR = 500
 LAGS = 32
 """Symbols that a unit is looked for ahead of a label, or behind it."""
 _LAGGED = 16_384
-_UNITS = 32  # transformed at once
+_UNITS = 16  # transformed at once
 
 
 def ranks(codes: Codes) -> NDArray[np.float32]:
@@ -78,6 +78,8 @@ class Shifts:
         places = levels.shape[1]
         self.stride = max(1, -(-places // SHIFTS))
         self.count = places // self.stride
+        while scipy.fft.next_fast_len(self.count, real=True) != self.count:  # a prime factor such as 227 costs five times as much
+            self.count -= 1
         self._claims = len(labels.claims)
         kept = self.stride * self.count
         self.targets = Targets.of(labels, levels[:, :kept])
