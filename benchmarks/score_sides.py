@@ -85,7 +85,6 @@ def _binary(given: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """The yes-or-no labels that apply everywhere, one after the other, with the trace."""
     import rnnscope as rs
     from rnnscope.analysis.hypotheses.base import label
-    from rnnscope.analysis.labels import middle
 
     trace = rs.open_trace(given["trace"])
     for h in rs.hypotheses(["double_quotes", "comment", "round_brackets", "in_word"]):

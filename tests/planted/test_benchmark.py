@@ -99,7 +99,7 @@ def test_files_are_judged_like_the_method_itself(tmp_path: Path) -> None:
 
 def test_ranks_and_false_findings_by_hand() -> None:
     [planted] = [t.truth for t in tasks(["lstm"], 1, 24, 1000, 0) if t.truth.task == "planted"]
-    random = Truth("noise", "lstm", 0, "random", 24)
+    random = Truth("noise", "lstm", 0, "random", 24, ("layer0/cell", "layer0/hidden"))
     first, second = [p.unit for p in planted.planted if p.hypothesis == "indentation"]
     [rival] = [p.unit for p in planted.planted if p.hypothesis == "double_quotes" and p.polarity == 1]
     scored = [(first, 0.5), (second, 0.9), (rival, 0.7), (planted.helpers[0], 1.0)]
@@ -125,6 +125,7 @@ def test_ranks_and_false_findings_by_hand() -> None:
         ({"score": None}, "has no column score"),
         ({"network": "other"}, "network 'other', which isn't there"),
         ({"hypothesis": "colum"}, "hypothesis 'colum', which isn't there"),
+        ({"signal": "cell"}, "signal 'cell' of noise, which isn't there; expected one of layer0/cell, layer0/hidden"),
         ({"unit": 24}, "whole numbers from 0"),
         ({"unit": 1.5}, "whole numbers from 0"),
         ({"unit": "x"}, "whole numbers from 0"),
@@ -135,7 +136,7 @@ def test_a_ranking_that_makes_no_sense_is_refused(change: dict[str, object], mes
     row = {"hypothesis": "column", "network": "noise", "signal": "layer0/cell", "unit": 1, "score": 0.5} | change
     ranking = pd.DataFrame([{name: value for name, value in row.items() if value is not None}])
     with pytest.raises(InputError, match=message):
-        judge(ranking, [Truth("noise", "lstm", 0, "random", 24)])
+        judge(ranking, [Truth("noise", "lstm", 0, "random", 24, ("layer0/cell", "layer0/hidden"))])
 
 
 def test_folders_and_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:

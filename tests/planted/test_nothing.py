@@ -60,7 +60,7 @@ def test_shuffled_texts() -> None:
         made = planted_network("lstm" if seed % 2 else "gru", 32, seed)
         corpus = planted_corpus(SYMBOLS, seed)
         read = segmented(shuffled(corpus, seed))
-        ranking = own(Task(Truth("shuffled", made.cell, seed, "shuffled", 32), made, read, segmented(corpus)))
+        ranking = own(Task(Truth("shuffled", made.cell, seed, "shuffled", 32, ()), made, read, segmented(corpus)))
         found += bool(ranking["finding"].any())
         rows += ranking["hypothesis"].nunique()
     assert rows == 20 * len(HYPOTHESES)

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 import rnnscope as rs
 from rnnscope.analysis.hypotheses.base import label
 from rnnscope.analysis.labels import LEAST, STRETCHES
-from rnnscope.exceptions import InputError
+from rnnscope.exceptions import InputError, UnknownNameError, UsageError
 from rnnscope.signal import Signal
 from rnnscope.traces import TraceWriter
 
@@ -25,7 +25,7 @@ def write(path: Path, corpus: rs.Corpus, **signals: NDArray[Any]) -> rs.Trace:
     writer = TraceWriter(path, corpus, kinds)
     for start in range(0, len(corpus), 700):
         writer.write(start, {name: values[start : start + 700] for name, values in named.items()})
-    writer.finish({"model": {"name": "given", "fingerprint": "0"}})
+    writer.finish({"model": {"name": "given", "fingerprint": str(path)}})
     return rs.open_trace(path)
 
 
@@ -51,6 +51,20 @@ def test_the_right_units_are_found(given: tuple[rs.Trace, dict[str, NDArray[Any]
     assert best.loc["comment", "score"] == pytest.approx(expected, abs=1e-3)
     expected = -spearmanr(known["column"][half:], known["values"][half:, 5]).statistic
     assert best.loc["column", "score"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_hypotheses_are_given_as_they_are_or_by_name(given: tuple[rs.Trace, Any]) -> None:
+    trace, _ = given
+    mine = rs.hypothesis("mine", pattern="def")
+    known = [
+        set(rs.score(trace, h, "cell", chance=False, controls=False)["hypothesis"]) for h in ("comm*", ["column", "col*", mine])
+    ]
+    assert known == [{"comment"}, {"column", "mine"}]
+    for wrong, said in ((mine, "is no list of hypotheses"), (3, "is no list"), ([3], "3 is no hypothesis")):
+        with pytest.raises(UsageError, match=said):
+            rs.score(trace, wrong, "cell")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="no hypothesis is called 'coment'; did you mean comment"):
+        rs.score(trace, ["coment"], "cell")
 
 
 def test_chosen_on_one_half_and_reported_on_the_other(corpus: rs.Corpus, tmp_path: Path) -> None:

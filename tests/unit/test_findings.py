@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,8 +91,17 @@ def test_without_a_network_there_are_scores_and_a_clear_word(corpus: rs.Corpus, 
     assert against["p_untrained"][0] < 1e-2
     assert examine(noise[0], tested, "cell", untrained=noise[1:])["significant"].tolist() == [False]
     other = write(tmp_path / "other", rs.Corpus.from_text("another text " * 99), layer0__cell=np.zeros((1287, 8)))
-    with pytest.raises(UsageError, match="is of another text"):
-        examine(trace, tested, "cell", untrained=[other])
+    narrow = write(tmp_path / "narrow", corpus, layer0__cell=values[:, :4])
+    for given, said in (
+        ([other], "is of another text"),
+        ([noise[0], noise[0]], "was given already, and no control"),
+        ([trace], "is of the network that was recorded, and no control"),
+        ([narrow], "has 4 units in layer0/cell, .* has 8 units in layer0/cell"),
+        (noise[0], "expected a list of traces or models"),
+        ([3], "expected a list of traces or models"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            examine(trace, tested, "cell", untrained=given)
 
 
 def test_a_card_shows_what_there_is(corpus: rs.Corpus, tmp_path: Path) -> None:
@@ -120,6 +130,15 @@ def test_a_card_shows_what_there_is(corpus: rs.Corpus, tmp_path: Path) -> None:
     assert column.event is not None
     assert column.event.mean[BEFORE - 1] < column.event.mean[BEFORE]  # upside down: it rises where the line ends
     assert comment.memory is None  # the equation of the given gate says nothing of keeping
+
+
+def test_a_card_of_a_claim_that_does_not_apply_where_it_looks(corpus: rs.Corpus, tmp_path: Path) -> None:
+    trace = write(tmp_path / "t", corpus, layer0__cell=np.random.default_rng(0).normal(size=(len(corpus), 4)))
+    for kind in ("graded", "categorical", "binary"):
+        never = rs.hypothesis("never", function=lambda text: np.full(len(text), np.nan), kind=kind)
+        row = pd.DataFrame([{"hypothesis": "never", "kind": kind, "signal": "layer0/cell", "unit": 2, "polarity": 1}])
+        [card] = cards(trace, row, [never])
+        assert (card.histogram.shares, card.strongest, card.wrong, card.event) == ({}, [], [], None)
 
 
 def test_memory_is_how_long_a_state_lasts(trace: rs.Trace) -> None:

@@ -213,6 +213,9 @@ class Wrong(rs.Hypothesis):
         ([1, 2], "binary", "which is .*, gave the label 2; expected 0, 1 or NaN"),
         ([1, 0.5], "categorical", "which is .*, gave the label 0.5; expected whole numbers"),
         ([1, -1], "categorical", "which is .*, gave the label -1; expected whole numbers"),
+        ([1, np.inf], "categorical", "gave the label inf; expected whole numbers from 0 to 2"),
+        ([1, 2**24 + 1], "categorical", "gave the label 1.67772e.07; expected whole numbers from 0 to 2"),
+        ([1, -np.inf], "graded", "gave the label -inf; expected finite numbers"),
         (["a", "b"], "categorical", "gave labels such as 'a'; expected numbers or booleans"),
     ],
 )

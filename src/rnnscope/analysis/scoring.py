@@ -24,16 +24,15 @@ from rnnscope.analysis.cluster import count_on_cluster, stretches
 from rnnscope.analysis.controls import Floats, LastSymbol, Probe, Space, polarity, probe, rotated, strengths, strings, turned
 from rnnscope.analysis.counting import binned, cores, count, empty_shards
 from rnnscope.analysis.hypotheses.base import Hypothesis
-from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
+from rnnscope.analysis.hypotheses.catalogue import chosen
 from rnnscope.analysis.intervals import Blocks, interval, p_better
 from rnnscope.analysis.labels import Claim, Labels
-from rnnscope.analysis.sources import FromTrace, Source
+from rnnscope.analysis.sources import FromTrace, Source, with_units
 from rnnscope.analysis.tally import Shard
-from rnnscope.exceptions import InputError, UsageError
+from rnnscope.exceptions import UsageError
 from rnnscope.native import Codes
 from rnnscope.progress import Progress, silent
-from rnnscope.signal import Signal, representations
-from rnnscope.signal import select as matching
+from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
 COLUMNS = (
@@ -47,7 +46,7 @@ MEASURES = {"binary": "auroc", "graded": "correlation", "categorical": "informat
 
 def score(
     trace: Trace | Source,
-    hypotheses: Iterable[Hypothesis] | None = None,
+    hypotheses: str | Iterable[str | Hypothesis] | None = None,
     signal: str | Sequence[str] | None = None,
     *,
     labels: Labels | None = None,
@@ -58,7 +57,7 @@ def score(
     cluster: str | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Score every unit of the signals that match against every hypothesis (all known ones by default).
+    """Score every unit of the signals that match against every hypothesis (all known ones by default; names do, too).
 
     Without `signal` these are the states, which is where a network can keep anything, or the hidden layer of one without states;
     signals without units are passed over. Returns a row for each unit and hypothesis, best first within a hypothesis as chosen on
@@ -84,11 +83,9 @@ def score(
         if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < least):
             raise UsageError(f"{what} is a whole number of at least {least}, not {given!r}")
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
-    signals = _signals(source, signal)
+    signals = with_units(source, signal)
     if labels is None:
-        labels = Labels(
-            list(all_hypotheses() if hypotheses is None else hypotheses), source.corpus, trace if isinstance(trace, Trace) else None
-        )
+        labels = Labels(chosen(hypotheses), source.corpus, trace if isinstance(trace, Trace) else None)
     if not labels.claims:
         empty = pd.DataFrame(columns=list(COLUMNS))
         empty.attrs = {"left_out": labels.left_out, "claims": []}
@@ -103,18 +100,6 @@ def score(
             for start, stop in stretches(labels, 1) if kept else [(0, len(labels))]:
                 count(source, signals, labels, bins, start, stop, shards, threads=threads or cores(), progress=progress)
         return _Scores(labels, signals, shards, seed, threads or cores()).table(chance, controls)
-
-
-def _signals(source: Source, signal: str | Sequence[str] | None) -> list[Signal]:
-    chosen = representations(source.signals) if signal is None else matching(source.signals, signal)
-    signals = [s for s in chosen if s.size]
-    if not signals:
-        lost = source.trace.lost if isinstance(source, FromTrace) else ""
-        raise InputError(
-            lost
-            or f"{source.name} has no units to score in {signal or 'its states'}; record and name signals such as 'layer*/hidden'"
-        )
-    return signals
 
 
 class _Scores:

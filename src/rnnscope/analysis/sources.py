@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from rnnscope.analysis.labels import PIECE
 from rnnscope.corpora import Corpus
+from rnnscope.exceptions import InputError
 from rnnscope.protocol import LanguageModel
-from rnnscope.signal import Signal
+from rnnscope.signal import Signal, representations, select
 from rnnscope.traces import Trace
 
 Arrays = dict[str, NDArray[Any]]
@@ -91,6 +92,22 @@ class FromModel:
                 into = found.setdefault(name, np.empty((-(-len(head) // every), *value.shape[1:]), value.dtype))
                 into[(block.start + rows) // every] = value[rows]
         return found
+
+
+def with_units(source: Source, patterns: str | Sequence[str] | None) -> list[Signal]:
+    """The signals that match and have units; without patterns the states, or the hidden layer of a model without them.
+
+    Raises `InputError` where there is none.
+    """
+    chosen = representations(source.signals) if patterns is None else select(source.signals, patterns)
+    signals = [s for s in chosen if s.size]
+    if not signals:
+        lost = source.trace.lost if isinstance(source, FromTrace) else ""
+        raise InputError(
+            lost
+            or f"{source.name} has no units to score in {patterns or 'its states'}; record and name signals such as 'layer*/hidden'"
+        )
+    return signals
 
 
 def _windows(corpus: Corpus, *, side_by_side: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -130,6 +130,8 @@ def _histogram(value: Values, label: Values, kind: str) -> Histogram:
 
 def _groups(label: Values, kind: str) -> list[tuple[str, NDArray[np.bool_]]]:
     known = ~np.isnan(label)
+    if not known.any():
+        return []
     if kind == "binary":
         return [("holds", known & (label > 0)), ("doesn't hold", known & (label == 0))]
     if kind == "graded":

@@ -7,9 +7,10 @@ import pandas as pd
 
 from rnnscope.analysis import best_units, score
 from rnnscope.analysis.hypotheses.base import Hypothesis
-from rnnscope.analysis.hypotheses.catalogue import hypotheses as all_hypotheses
+from rnnscope.analysis.hypotheses.catalogue import chosen
 from rnnscope.analysis.labels import Labels
 from rnnscope.exceptions import UsageError
+from rnnscope.findings.controls import check_controls
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.traces import Trace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def examine(
     trace: Trace,
-    hypotheses: Iterable[Hypothesis] | None = None,
+    hypotheses: str | Iterable[str | Hypothesis] | None = None,
     signal: str | Sequence[str] | None = None,
     *,
     model: "Recurrent | None" = None,
@@ -41,19 +42,22 @@ def examine(
     `cluster` is a Dask cluster that counts (see `score`). `attrs["scores"]` is the table of every unit, `attrs["untrained"]` has
     those of untrained networks.
 
-    Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in.
+    Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in, and for `untrained` networks
+    that are no controls: of another size, on another text, the same twice, or the network that was recorded.
     """
-    labels = Labels(list(all_hypotheses() if hypotheses is None else hypotheses), trace.corpus, trace)
+    labels = Labels(chosen(hypotheses), trace.corpus, trace)
     run = run or _run(trace)
     network = _network(trace, run, model) if ablated else None
+    if untrained is not None:
+        check_controls(untrained, trace, signal)
     table = score(trace, signal=signal, labels=labels, cluster=cluster, seed=seed, progress=progress)
     controls = _controls(trace, run, untrained, labels, signal, progress) if labels.claims else []
     best = best_units(table, controls)
     if network is not None:
         from rnnscope.findings.causal import causal
 
-        chosen = best[best["significant"]]
-        best = best.join(causal(network, trace.corpus, chosen, labels.hypotheses, seed=seed, progress=progress))
+        sure = best[best["significant"]]
+        best = best.join(causal(network, trace.corpus, sure, labels.hypotheses, seed=seed, progress=progress))
     best.attrs = {"left_out": labels.left_out, "scores": table, "untrained": controls}
     return best
 
@@ -83,9 +87,6 @@ def _controls(
     trace: Trace, run: "Run | None", given: Sequence[Trace | LanguageModel] | None, labels: Labels, signal: Any, progress: Progress
 ) -> list[pd.DataFrame]:
     traces = [each for each in given or () if isinstance(each, Trace)]
-    for other in traces:
-        if other.corpus.fingerprint != trace.corpus.fingerprint:
-            raise UsageError(f"{other!r} is of another text than {trace!r}; record the untrained network on the same text")
     found = [score(other, signal=signal, labels=labels, chance=False, controls=False, progress=progress) for other in traces]
     models = [each for each in given or () if not isinstance(each, Trace)]
     if models or (given is None and run is not None):

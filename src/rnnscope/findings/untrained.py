@@ -9,7 +9,7 @@ from rnnscope.analysis.scoring import score
 from rnnscope.analysis.sources import FromModel
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
-from rnnscope.protocol import LanguageModel, check_readable
+from rnnscope.protocol import LanguageModel
 from rnnscope.traces import Trace
 from rnnscope.training import Run
 
@@ -33,8 +33,6 @@ def scored(
     progress: Progress = silent,
 ) -> list[pd.DataFrame]:
     """The scores of each on the text of a trace, of which at most `READ` symbols are read."""
-    for model in models:
-        check_readable(model, trace.corpus)
     if len(labels) > READ:
         labels = Labels(labels.hypotheses, labels.corpus.head(READ), trace)
     tables = []

@@ -13,7 +13,6 @@ from rnnscope.files import claim, read_json, replacing, write_json
 from rnnscope.planted.tasks import Truth, tasks
 from rnnscope.progress import Progress, silent
 from rnnscope.recording import record
-from rnnscope.signal import representations
 
 MARKER, FORMAT = "planted.json", 1
 
@@ -26,7 +25,7 @@ def write(
     truths: list[Truth] = []
     for task in tasks(cells, networks, units, symbols, seed):
         progress(len(truths), 3 * networks * len(cells), task.name)
-        names = [s.name for s in representations(task.made.model.signals)]
+        names = task.truth.signals
         record(task.made.model, task.read, into / task.name / "trace", names, overwrite=True)
         with replacing(into / task.name / "labels.parquet") as new:
             task.labels.to_parquet(new)

@@ -63,6 +63,13 @@ def _checked(ranking: pd.DataFrame, truths: Sequence[Truth]) -> pd.DataFrame:
             raise InputError(
                 f"the ranking names the {column} {strange[0]!r}, which isn't there; expected one of {', '.join(known)}"
             )
+    signals = {truth.network: truth.signals for truth in truths}
+    for network, name in ranking[["network", "signal"]].drop_duplicates().itertuples(index=False):
+        if name not in signals[network]:
+            raise InputError(
+                f"the ranking names the signal {str(name)!r} of {network}, which isn't there; "
+                f"expected one of {', '.join(signals[network])}"
+            )
     found = ranking.assign(finding=_claimed(ranking["finding"]) if "finding" in ranking else False)
     number = pd.to_numeric(found["score"], errors="coerce")
     if (wrong := found["score"][number.isna() & found["score"].notna()]).size:

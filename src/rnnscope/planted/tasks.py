@@ -33,6 +33,7 @@ class Truth:
     seed: int
     task: str
     units: int
+    signals: tuple[str, ...]
     planted: tuple[PlantedUnit, ...] = ()
     helpers: tuple[int, ...] = ()
 
@@ -42,7 +43,7 @@ class Truth:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Truth":
         planted = tuple(PlantedUnit(**unit) for unit in data["planted"])
-        return cls(**(data | {"planted": planted, "helpers": tuple(data["helpers"])}))
+        return cls(**(data | {"signals": tuple(data["signals"]), "planted": planted, "helpers": tuple(data["helpers"])}))
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Task:
     @cached_property
     def values(self) -> dict[str, NDArray[np.float32]]:
         """What each state of the network is at each symbol, (symbols, units)."""
-        source, names = FromModel(self.made.model, self.read), [s.name for s in representations(self.made.model.signals)]
+        source, names = FromModel(self.made.model, self.read), self.truth.signals
         with computing():
             stretches = [arrays for _, arrays in source.stretches(names, 0, len(self.read))]
         return {name: np.concatenate([arrays[name] for arrays in stretches]) for name in names}
@@ -91,6 +92,6 @@ def tasks(cells: Sequence[str], networks: int, units: int, symbols: int, seed: i
 def _task(sort: str, made: PlantedNetwork, read: Corpus, corpus: Corpus) -> Task:
     there = sort == "planted"
     name = f"{made.cell}-{made.seed}-{sort}"
-    units = made.model.stack[0].units
-    truth = Truth(name, made.cell, made.seed, sort, units, made.truth if there else (), made.helpers if there else ())
+    units, signals = made.model.stack[0].units, tuple(s.name for s in representations(made.model.signals))
+    truth = Truth(name, made.cell, made.seed, sort, units, signals, made.truth if there else (), made.helpers if there else ())
     return Task(truth, made, read, corpus)

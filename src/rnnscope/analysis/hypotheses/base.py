@@ -162,6 +162,7 @@ def _pieces(corpus: Corpus, ids: NDArray[Any], start: int, stop: int, longest: i
 
 
 _ENDS = (("\n\n", "\r\n\r\n"), ("\n",))
+_CATEGORIES = 2.0**24  # beyond it some whole numbers are no float32
 
 
 def _checked(hypothesis: Hypothesis, passage: Passage) -> NDArray[np.float32]:
@@ -176,13 +177,14 @@ def _checked(hypothesis: Hypothesis, passage: Passage) -> NDArray[np.float32]:
             f"{what} gave labels such as {labels.tolist()[0]!r}; expected numbers or booleans, NaN where there is none"
         )
     values = labels.astype(np.float32)
+    known = labels[values == values]
     if hypothesis.kind == "graded":
-        return values
-    known = values[values == values]
-    if hypothesis.kind == "binary":
+        wrong, expected = known[~np.isfinite(values[values == values])], "finite numbers, or NaN where there is none"
+    elif hypothesis.kind == "binary":
         wrong, expected = known[(known != 0) & (known != 1)], "0, 1 or NaN"
     else:
-        wrong, expected = known[(known < 0) | (known != np.floor(known))], "whole numbers from 0, or NaN"
+        strange = (known < 0) | (known > _CATEGORIES) | (known != np.floor(known))
+        wrong, expected = known[strange], "whole numbers from 0 to 2 ** 24, or NaN"
     if len(wrong):
         raise InputError(f"{what}, which is {hypothesis.kind}, gave the label {wrong[0]:g}; expected {expected}, or another kind")
     return values
