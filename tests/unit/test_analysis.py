@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 import rnnscope as rs
-from rnnscope.analysis.hypotheses.base import label
+from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import LEAST, STRETCHES
 from rnnscope.exceptions import InputError, UnknownNameError, UsageError
 from rnnscope.signal import Signal
@@ -56,10 +56,9 @@ def test_the_right_units_are_found(given: tuple[rs.Trace, dict[str, NDArray[Any]
 def test_hypotheses_are_given_as_they_are_or_by_name(given: tuple[rs.Trace, Any]) -> None:
     trace, _ = given
     mine = rs.hypothesis("mine", pattern="def")
-    known = [
-        set(rs.score(trace, h, "cell", chance=False, controls=False)["hypothesis"]) for h in ("comm*", ["column", "col*", mine])
-    ]
-    assert known == [{"comment"}, {"column", "mine"}]
+    several: list[str | Hypothesis] = ["column", "col*", mine]
+    for tested, expected in (("comm*", {"comment"}), (several, {"column", "mine"})):
+        assert set(rs.score(trace, tested, "cell", chance=False, controls=False)["hypothesis"]) == expected
     for wrong, said in ((mine, "is no list of hypotheses"), (3, "is no list"), ([3], "3 is no hypothesis")):
         with pytest.raises(UsageError, match=said):
             rs.score(trace, wrong, "cell")  # type: ignore[arg-type]

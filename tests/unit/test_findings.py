@@ -92,14 +92,15 @@ def test_without_a_network_there_are_scores_and_a_clear_word(corpus: rs.Corpus, 
     assert examine(noise[0], tested, "cell", untrained=noise[1:])["significant"].tolist() == [False]
     other = write(tmp_path / "other", rs.Corpus.from_text("another text " * 99), layer0__cell=np.zeros((1287, 8)))
     narrow = write(tmp_path / "narrow", corpus, layer0__cell=values[:, :4])
-    for given, said in (
+    wrong: list[tuple[Any, str]] = [
         ([other], "is of another text"),
         ([noise[0], noise[0]], "was given already, and no control"),
         ([trace], "is of the network that was recorded, and no control"),
         ([narrow], "has 4 units in layer0/cell, .* has 8 units in layer0/cell"),
         (noise[0], "expected a list of traces or models"),
         ([3], "expected a list of traces or models"),
-    ):
+    ]
+    for given, said in wrong:
         with pytest.raises(UsageError, match=said):
             examine(trace, tested, "cell", untrained=given)
 

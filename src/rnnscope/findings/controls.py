@@ -20,7 +20,8 @@ def check_controls(given: Sequence[Trace | LanguageModel], trace: Trace, signal:
         if isinstance(each, Trace):
             if each.corpus.fingerprint != trace.corpus.fingerprint:
                 raise UsageError(f"{each!r} is of another text than {trace!r}; record the untrained network on the same text")
-            source, network = FromTrace(each), each.model["fingerprint"]
+            source: FromTrace | FromModel = FromTrace(each)
+            network = each.model["fingerprint"]
         else:
             check_readable(each, trace.corpus)
             source, network = FromModel(each, trace.corpus), each.fingerprint
