@@ -31,7 +31,12 @@ _PUBLIC = {
     "ablate": "rnnscope.models.interventions",
     "best_units": "rnnscope.analysis",
     "Evaluation": "rnnscope.models",
+    "Breakdown": "rnnscope.breakdown",
+    "Comparison": "rnnscope.comparison",
+    "Oracle": "rnnscope.breakdown",
+    "compare": "rnnscope.comparison",
     "corpus": "rnnscope.corpora.named",
+    "errors": "rnnscope.breakdown",
     "evaluate": "rnnscope.models",
     "examine": "rnnscope.findings",
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
@@ -40,6 +45,8 @@ _PUBLIC = {
     "named_corpora": "rnnscope.corpora",
     "patch": "rnnscope.models.interventions",
     "open_trace": "rnnscope.traces",
+    "oracle": "rnnscope.breakdown",
+    "oracles": "rnnscope.breakdown",
     "planted_benchmark": "rnnscope.planted",
     "recipe": "rnnscope.training",
     "recipes": "rnnscope.training",
@@ -63,6 +70,13 @@ if TYPE_CHECKING:
     from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
     from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
     from rnnscope.analysis.saturation import saturation as saturation
+    from rnnscope.breakdown import Breakdown as Breakdown
+    from rnnscope.breakdown import Oracle as Oracle
+    from rnnscope.breakdown import errors as errors
+    from rnnscope.breakdown import oracle as oracle
+    from rnnscope.breakdown import oracles as oracles
+    from rnnscope.comparison import Comparison as Comparison
+    from rnnscope.comparison import compare as compare
     from rnnscope.corpora import ContiguousSplit as ContiguousSplit
     from rnnscope.corpora import Corpus as Corpus
     from rnnscope.corpora import StreamSplit as StreamSplit

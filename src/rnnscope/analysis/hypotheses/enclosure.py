@@ -86,6 +86,41 @@ def _running(change: NDArray[np.int32], paragraph: NDArray[np.int64]) -> Counts:
     return (total - floor).astype(np.int32)
 
 
+def bracket_pairs(passage: Passage, pair: str) -> NDArray[np.int64]:
+    """Where brackets of a pair open and close, (pairs, 2), in the order of the closers. One without a partner is in none."""
+    if passage.language:
+        if pair not in _PAIRS:
+            return np.empty((0, 2), np.int64)
+        found = passage.spans({passage.language: _BRACKETS})
+        k = _PAIRS.index(pair)
+        ends = [found.get(f"{kind}{k}", np.empty((0, 2), np.int64))[:, 0] for kind in ("open", "close")]
+        ends.append(np.empty(0, np.int64))
+    else:
+        ends = [np.flatnonzero(passage.points == ord(mark)) for mark in pair]
+        ends.append(np.flatnonzero(passage.paragraph_start))
+    events = sorted((at, kind) for kind, places in zip((1, 2, 0), ends, strict=True) for at in places.tolist())
+    opened: list[int] = []
+    pairs = []
+    for at, kind in events:
+        if kind == 0:
+            opened.clear()
+        elif kind == 1:
+            opened.append(at)
+        elif opened:
+            pairs.append((opened.pop(), at))
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def quote_pairs(passage: Passage, pair: str) -> NDArray[np.int64]:
+    """Where quotes of a kind, double or single, open and close, (pairs, 2)."""
+    if passage.language:
+        return np.array([(a, b) for a, b, mark in passage.strings if mark == pair[0]], np.int64).reshape(-1, 2)
+    inside = DoubleQuotes().prose(passage) if pair[0] == DoubleQuotes.mark else SingleQuotes().prose(passage)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+    edges = edges[edges[:, 1] < len(passage)]
+    return edges[~passage.paragraph_start[edges[:, 1]]]  # one that didn't close ends with its paragraph
+
+
 class _Brackets(Hypothesis):
     family = "enclosure"
     context = True

@@ -1,0 +1,135 @@
+"""`errors`: what kind each error of a model is. Source: PAPER section 7."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnscope.breakdown.mistakes import Mistakes
+from rnnscope.breakdown.oracles import Oracle
+from rnnscope.breakdown.oracles import oracles as papers
+from rnnscope.comparison.readings import read_all
+from rnnscope.corpora import Corpus
+from rnnscope.exceptions import UsageError
+from rnnscope.progress import Progress, silent
+from rnnscope.protocol import LanguageModel
+from rnnscope.traces import Trace
+
+COLUMNS = ("category", "oracle", "errors", "share", "bits", "left")
+LEFT = "left"
+AROUND = 60
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A stretch of the text from `position` on; `marks` are the places in it of errors of one category."""
+
+    position: int
+    text: str
+    marks: list[int]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A model's errors by what removes them.
+
+    - `table`: a row for each oracle in its order: its `category` and name (`oracle`), how many `errors` it removes of those that
+      were there before it, their `share` of all errors, what they cost (`bits` per symbol of the text), and how many are `left`.
+      The last row, where there is one, are errors that no oracle removes.
+    - `removed` (errors,) is the row that removes each of the `mistakes`.
+    """
+
+    model: str
+    mistakes: Mistakes
+    table: pd.DataFrame
+    removed: NDArray[np.int64]
+
+    @property
+    def categories(self) -> pd.DataFrame:
+        """The table summed up by category, in order: `category`, `errors`, `share`, `bits`."""
+        return self.table.groupby("category", sort=False)[["errors", "share", "bits"]].sum().reset_index()
+
+    @property
+    def rate(self) -> float:
+        """Errors per symbol."""
+        return len(self.mistakes) / self.mistakes.symbols
+
+    def excerpts(self, category: str, count: int = 3, *, seed: int = 0) -> list[Excerpt]:
+        """Stretches of text around some errors of a category, drawn at random, all errors of the category in them marked.
+
+        Raises `UsageError` for a category that isn't in the table.
+        """
+        rows = np.flatnonzero(self.table["category"] == category)
+        if not len(rows):
+            known = ", ".join(dict.fromkeys(self.table["category"]))
+            raise UsageError(f"no errors are called {category!r}; there are {known}")
+        places = np.sort(self.mistakes.at[np.isin(self.removed, rows)])
+        chosen = np.random.default_rng(seed).permutation(places)[:count]
+        text, found = self.mistakes.text, []
+        for place in np.sort(chosen).tolist():
+            first, last = max(0, place - AROUND), min(len(text), place + AROUND // 2 + 1)
+            marks = places[(places >= first) & (places < last)] - first
+            found.append(Excerpt(first, text[first:last], marks.tolist()))
+        return found
+
+
+def errors(
+    model: LanguageModel | Trace,
+    corpus: Corpus,
+    oracles: Sequence[Oracle] | None = None,
+    *,
+    part: str = "test",
+    progress: Progress = silent,
+) -> Breakdown:
+    """Say of each error of a model on a part of a text which oracle removes it: the first in order that does.
+
+    `corpus` is the whole text: oracles look at its training part and at what stands before the part that the model reads. A trace
+    of that part stands for the model. Without `oracles` they are the paper's. An error is a symbol with a probability below half.
+
+    Raises `UsageError` for a part of a text in place of the whole, for two oracles of one name, and for one that doesn't answer
+    for each error.
+    """
+    chosen = list(papers() if oracles is None else oracles)
+    names = [oracle.name for oracle in chosen]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two oracles are called {twice[0]!r}; give each its own name")
+    name = model.name if not isinstance(model, Trace) else str(model.model["name"])
+    readings = read_all({name: model}, corpus.split(part), progress=progress)
+    wrong = readings.errors()[0]
+    mistakes = Mistakes(corpus, corpus.split("train"), readings.origins[wrong], readings.probability[0][wrong], len(readings))
+    removed, rows = np.full(len(mistakes), -1, np.int64), []
+    bits = -np.log2(np.maximum(mistakes.probability, np.finfo(np.float64).tiny))
+    for k, oracle in enumerate(chosen):
+        said = np.asarray(oracle.removes(mistakes))
+        if said.shape != (len(mistakes),) or said.dtype != bool:
+            raise UsageError(
+                f"the oracle {oracle.name!r} gave {said.dtype} of shape {said.shape}; "
+                f"expected a boolean for each of {len(mistakes):,} errors"
+            )
+        removed[said & (removed < 0)] = k
+        rows.append((oracle.category, oracle.name))
+    if (removed < 0).any():
+        removed[removed < 0] = len(rows)
+        rows.append((LEFT, LEFT))
+    counts = np.bincount(removed, minlength=len(rows))
+    table = pd.DataFrame(rows, columns=["category", "oracle"])
+    table["errors"] = counts
+    table["share"] = counts / max(len(mistakes), 1)
+    table["bits"] = np.bincount(removed, bits, len(rows)) / mistakes.symbols
+    table["left"] = len(mistakes) - np.cumsum(counts)
+    return Breakdown(name, mistakes, table[list(COLUMNS)], removed)
+
+
+def gained(worse: Breakdown, better: Breakdown) -> pd.DataFrame:
+    """What the better of two models got rid of, category by category: `category`, errors of each (`worse`, `better`), `gained`, and
+    its `share` of all that was gained."""
+    both = worse.categories[["category", "errors"]].merge(
+        better.categories[["category", "errors"]], on="category", how="outer", suffixes=("_worse", "_better"), sort=False
+    )
+    both = both.rename(columns={"errors_worse": "worse", "errors_better": "better"}).fillna(0)
+    both["gained"] = both["worse"] - both["better"]
+    total = float(both["gained"].sum())
+    both["share"] = both["gained"] / total if total else 0.0
+    return both.astype({"worse": int, "better": int, "gained": int})

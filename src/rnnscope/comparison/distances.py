@@ -1,0 +1,60 @@
+"""How well models close what was opened, by how long ago that was. Source: PAPER section 6, figure 5."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnscope.analysis.hypotheses.enclosure import bracket_pairs, quote_pairs
+from rnnscope.analysis.hypotheses.language import language_of
+from rnnscope.analysis.hypotheses.passage import Passage
+from rnnscope.comparison.readings import Readings
+from rnnscope.corpora import Corpus
+from rnnscope.exceptions import UsageError
+
+PAIRS = ("{}", "()", "[]", "<>", '""', "''")
+WIDTH = 20
+COLUMNS = ("model", "pair", "distance", "count", "probability", "low", "high")
+
+
+def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farthest: int = 400) -> pd.DataFrame:
+    """Mean probability of a closing symbol by its distance to the opening one, in bins of `width` symbols, for each model.
+
+    `pair` is the opening and the closing symbol, one of `PAIRS`. In program text they are those of the syntax tree, so that a
+    brace in a string doesn't count; in prose they are matched within a paragraph. Pairs that aren't in one segment whole are left
+    out, and those farther apart than `farthest`.
+    `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the mean ± 1.96
+    standard errors. A text without any pair has an empty table.
+    """
+    if pair not in PAIRS:
+        raise UsageError(f"the pair {pair!r} is not known; expected one of {' '.join(PAIRS)}")
+    if width < 1 or farthest < 1:
+        raise UsageError(f"bins of {width} up to {farthest} symbols hold nothing; expected at least 1 and 1")
+    spans = np.concatenate([np.empty((0, 2), np.int64), *_pairs(readings.corpus, pair)])
+    place = np.searchsorted(readings.places, spans[:, 1] - 1)
+    known = (place < len(readings)) & (readings.places[np.minimum(place, len(readings) - 1)] == spans[:, 1] - 1)
+    place, length = place[known], (spans[:, 1] - spans[:, 0])[known]
+    bins = (length - 1) // width
+    rows = []
+    for k, name in enumerate(readings.names):
+        p = readings.probability[k, place]
+        for bin_ in np.unique(bins[length <= farthest]).tolist():
+            here = p[bins == bin_]
+            error = 1.96 * here.std(ddof=1) / np.sqrt(len(here)) if len(here) > 1 else np.nan
+            rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), here.mean() - error, here.mean() + error))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _pairs(corpus: Corpus, pair: str) -> Iterator[NDArray[np.int64]]:
+    """Where pairs open and close in the corpus, (pairs, 2), those that lie in one segment whole."""
+    language, latin = language_of(corpus), corpus.vocabulary.kind == "bytes"
+    find = quote_pairs if pair[0] == pair[1] else bracket_pairs
+    if language and corpus.whole is not None:
+        spans = find(Passage(corpus.vocabulary.to_str(corpus.whole), language, latin=latin), pair)
+        for (start, stop), origin in zip(corpus.spans(), corpus.origins.tolist(), strict=True):
+            inside = (spans[:, 0] >= origin) & (spans[:, 1] < origin + stop - start)
+            yield spans[inside] - origin + start
+        return
+    for start, stop in corpus.spans():
+        yield find(Passage(corpus.to_str(start, stop), language, latin=latin), pair) + start

@@ -1,0 +1,38 @@
+"""Which errors models have in common. Source: PAPER section 6, figure 4."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from rnnscope.comparison.readings import Readings
+from rnnscope.exceptions import UsageError
+
+MOST = 16
+"""Models whose errors are told apart at once: each doubles the table."""
+
+
+def overlap(readings: Readings, by: str = "probability") -> pd.DataFrame:
+    """How many symbols each set of models, and no other, gets wrong: the numbers of a Venn diagram.
+
+    A row for each set that occurs, the empty one (all are right) included: a boolean column for each model, then `models` (how
+    many are wrong), `symbols` and `share` of all symbols, the largest first.
+    """
+    if len(readings.names) > MOST:
+        raise UsageError(f"{len(readings.names)} models are too many to tell their errors apart; expected at most {MOST}")
+    if taken := sorted({"models", "symbols", "share"} & set(readings.names)):
+        raise UsageError(f"a model is called {taken[0]!r}, as a column of the table is; give it another name")
+    wrong = readings.errors(by)
+    sets = (wrong.astype(np.int64) << np.arange(len(wrong))[:, None]).sum(0)
+    found, counts = np.unique(sets, return_counts=True)
+    rows = pd.DataFrame({name: (found >> k & 1).astype(bool) for k, name in enumerate(readings.names)})
+    rows["models"] = rows[list(readings.names)].sum(axis=1)
+    rows["symbols"], rows["share"] = counts, counts / len(readings)
+    return rows.sort_values(["symbols", "models"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def regions(table: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+    """From a table of `overlap`, for every set of names, the symbols that exactly these models get wrong."""
+    wrong, symbols = table[list(names)].to_numpy(), table["symbols"].tolist()
+    known = {tuple(n for n, yes in zip(names, row, strict=True) if yes): count for row, count in zip(wrong, symbols, strict=True)}
+    return {chosen: known.get(chosen, 0) for size in range(1, len(names) + 1) for chosen in combinations(names, size)}
