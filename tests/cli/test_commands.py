@@ -29,6 +29,8 @@ COMMANDS = [
     "record",
     "cells",
     "saturation",
+    "compare",
+    "errors",
     "ngram",
     "corpora",
     "hypotheses",
@@ -389,3 +391,50 @@ def test_a_field_is_given_once(text: str, tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
     rows_found = rows(capsys, "evaluate", tmp_path / "run", "--split", "validation")
     assert [list(row) for row in rows_found] == [["nats", "bits", "deviation", "symbols"]]
+
+
+def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.py").write_text(text)
+    folder = tmp_path / "tiny"
+    done = command("train", tmp_path / "small.py", "--out", folder, "--units", 8, "--epochs", 1, "--batch", 4)
+    assert done.returncode == 0, done.stderr
+    models = rows(capsys, "compare", folder, "ngram:2", "ngram:0")
+    assert [row["model"] for row in models] == ["tiny", "2-gram", "0-gram"]
+    evaluated = rows(capsys, "evaluate", folder)
+    assert models[0]["nats"] == pytest.approx(evaluated[0]["nats"], rel=1e-5)
+    table = rows(capsys, "compare", folder, "ngram:2", "--table", "overlap")
+    assert sum(int(str(row["symbols"])) for row in table) == models[0]["symbols"]
+    gain = rows(capsys, "compare", "ngram:2", "ngram:0", "--text", tmp_path / "small.py", "--table", "gains")
+    assert {"symbol", "count", "gain", "low", "high"} <= set(gain[0])
+    distance = rows(capsys, "compare", folder, "ngram:2", "--table", "distances", "--pair", "()")
+    assert {row["model"] for row in distance} == {"tiny", "2-gram"}
+    assert len(rows(capsys, "compare", folder, "ngram:2", "ngram:0", "--table", "map")) == 3
+    told = command("compare", folder, "ngram:2")
+    assert [line for line in told.stdout.splitlines() if line in ("models", "overlap", "agreement", "gains")] == [
+        "models", "overlap", "agreement", "gains",
+    ]  # fmt: skip
+    found = rows(capsys, "errors", folder, "ngram:2")
+    for model in ("tiny", "2-gram"):
+        part = [row for row in found if row["model"] == model]
+        assert sum(float(str(row["share"])) for row in part) == pytest.approx(1)
+    told = command("errors", folder, "ngram:2", "--excerpts", 1)
+    assert "what 2-gram gets right and tiny doesn't" in told.stdout, told.stderr
+    assert "[" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "ngram:2"], "has to be counted in a text; name it with --text"),
+        (["compare", "ngram:many", "--text", "python-stdlib"], "expected a run's folder, or ngram:N"),
+        (["compare", "ngram:2", "ngram:02", "--text", "python-stdlib"], "two models are called 2-gram"),
+        (["compare", "ngram:2", "--text", "python-stdlib", "--table", "gains"], "gains are of one model over another; give two"),
+        (["compare", "ngram:2", "--table", "map", "--table", "gains", "--json"], "--json prints one table, not 2"),
+        (["errors", "nowhere"], "nowhere is not a run"),
+    ],
+)
+def test_models_that_cannot_be_compared(arguments: list[str], said: str) -> None:
+    done = command(*arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

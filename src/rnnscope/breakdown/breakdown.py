@@ -125,11 +125,10 @@ def errors(
 def gained(worse: Breakdown, better: Breakdown) -> pd.DataFrame:
     """What the better of two models got rid of, category by category: `category`, errors of each (`worse`, `better`), `gained`, and
     its `share` of all that was gained."""
-    both = worse.categories[["category", "errors"]].merge(
-        better.categories[["category", "errors"]], on="category", how="outer", suffixes=("_worse", "_better"), sort=False
-    )
-    both = both.rename(columns={"errors_worse": "worse", "errors_better": "better"}).fillna(0)
+    counts = [b.categories.set_index("category")["errors"] for b in (worse, better)]
+    order = list(dict.fromkeys([*counts[0].index, *counts[1].index]))
+    both = pd.DataFrame({name: each.reindex(order, fill_value=0) for name, each in zip(("worse", "better"), counts, strict=True)})
     both["gained"] = both["worse"] - both["better"]
-    total = float(both["gained"].sum())
+    total = int(both["gained"].sum())
     both["share"] = both["gained"] / total if total else 0.0
-    return both.astype({"worse": int, "better": int, "gained": int})
+    return both.reset_index(names="category")

@@ -44,9 +44,9 @@ class Words:
     def before(self) -> Ints:
         """Where the same word began last before, (words,); far below 0 for the first of its kind. Time as the number of words."""
         order = np.argsort(self.numbers, kind="stable")
-        again = np.append(False, self.numbers[order][1:] == self.numbers[order][:-1])
+        again = np.flatnonzero(self.numbers[order][1:] == self.numbers[order][:-1])
         found = np.full(len(order), np.iinfo(np.int64).min // 2)
-        found[order[again]] = self.starts[order[np.flatnonzero(again) - 1]]
+        found[order[again + 1]] = self.starts[order[again]]
         return found
 
 

@@ -38,7 +38,14 @@ def reading_options(command: F) -> F:
 
 
 def text_for(run: "Run", text: str | None, split: str | None, most: int | None, unknown: Any) -> "Corpus":
-    """The text to read, with the run's own vocabulary and split."""
+    """The part of a text to read, with the run's own vocabulary and split."""
+    corpus, own = whole_for(run, text, unknown)
+    part = corpus.split(split or ("test" if own else "all"))
+    return part.head(most) if most else part
+
+
+def whole_for(run: "Run", text: str | None, unknown: Any = "error") -> "tuple[Corpus, bool]":
+    """A text with the run's own vocabulary and split, and whether it is the one that it was trained on, which is the default."""
     from rnnscope.corpora import Corpus, find
 
     known = run.corpus
@@ -54,5 +61,4 @@ def text_for(run: "Run", text: str | None, split: str | None, most: int | None, 
     corpus = Corpus.from_text(
         whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=language
     )
-    part = corpus.split(split or ("test" if own else "all"))
-    return part.head(most) if most else part
+    return corpus, own

@@ -5,7 +5,7 @@ import pandas as pd
 
 from rnnscope.comparison.readings import Readings
 
-BLOCK, DRAWS = 512, 1_000
+BLOCK, BLOCKS, DRAWS = 512, 2_048, 1_000
 COLUMNS = ("symbol", "count", "probability", "other", "gain", "low", "high")
 
 
@@ -13,12 +13,12 @@ def gains(readings: Readings, model: str, other: str, *, seed: int = 0) -> pd.Da
     """Mean probability of the symbol that came next, symbol by symbol, by one model and by another: the largest gain first.
 
     `symbol` (as text), how often it came (`count`), `probability` by the model and by the `other`, the difference `gain`, and its
-    95 % interval from `low` to `high`, by a bootstrap of blocks of 512 symbols, since neighbours aren't independent.
-    A symbol that stands in one block alone has no interval.
+    95 % interval from `low` to `high`, by a bootstrap of blocks of 512 symbols (2,048 blocks in a long text), since neighbours
+    aren't independent. A symbol that stands in one block alone has no interval.
     """
     one, two = (readings.probability[readings.of(name)] for name in (model, other))
     size = len(readings.corpus.vocabulary)
-    block = np.arange(len(readings)) // BLOCK
+    block = np.arange(len(readings)) // max(BLOCK, -(-len(readings) // BLOCKS))
     blocks = int(block[-1]) + 1
     count = np.bincount(readings.symbols, minlength=size)
     seen = np.flatnonzero(count)
@@ -33,7 +33,8 @@ def gains(readings: Readings, model: str, other: str, *, seed: int = 0) -> pd.Da
         means = (drawn @ differences) / (drawn @ counts)  # NaN where a draw has none
     enough = (counts > 0).sum(0) > 1
     low, high = np.full((2, len(seen)), np.nan)
-    low[enough], high[enough] = np.nanquantile(means[:, enough], [0.025, 0.975], axis=0)
+    if enough.any():
+        low[enough], high[enough] = np.nanquantile(means[:, enough], [0.025, 0.975], axis=0)
     means_ = [np.bincount(readings.symbols, p, size)[seen] / count[seen] for p in (one, two)]
     rows = pd.DataFrame(
         {

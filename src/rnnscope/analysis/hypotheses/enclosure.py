@@ -49,16 +49,20 @@ class SingleQuotes(_Quotes):
     ahead = True  # one that never closes was an apostrophe
 
     def prose(self, passage: Passage) -> Bools:
-        spans = []
-        for start, end in passage.paragraphs:
-            opened = -1
-            for match in _SINGLE.finditer(passage.text, start, end):
-                if match.lastgroup == "open" and opened < 0:
-                    opened = match.start()
-                elif match.lastgroup == "close" and opened >= 0:
-                    spans.append((opened, match.start()))
-                    opened = -1
-        return passage.inside(spans)
+        return passage.inside(_single_quotes(passage))
+
+
+def _single_quotes(passage: Passage) -> list[tuple[int, int]]:
+    spans = []
+    for start, end in passage.paragraphs:
+        opened = -1
+        for match in _SINGLE.finditer(passage.text, start, end):
+            if match.lastgroup == "open" and opened < 0:
+                opened = match.start()
+            elif match.lastgroup == "close" and opened >= 0:
+                spans.append((opened, match.start()))
+                opened = -1
+    return spans
 
 
 def depth(passage: Passage, pairs: tuple[str, ...]) -> Counts:
@@ -115,10 +119,14 @@ def quote_pairs(passage: Passage, pair: str) -> NDArray[np.int64]:
     """Where quotes of a kind, double or single, open and close, (pairs, 2)."""
     if passage.language:
         return np.array([(a, b) for a, b, mark in passage.strings if mark == pair[0]], np.int64).reshape(-1, 2)
-    inside = DoubleQuotes().prose(passage) if pair[0] == DoubleQuotes.mark else SingleQuotes().prose(passage)
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
-    edges = edges[edges[:, 1] < len(passage)]
-    return edges[~passage.paragraph_start[edges[:, 1]]]  # one that didn't close ends with its paragraph
+    if pair[0] == SingleQuotes.mark:
+        return np.array(_single_quotes(passage), np.int64).reshape(-1, 2)
+    opens = np.flatnonzero(passage.double_mark & passage.quoted)
+    closes = np.flatnonzero(passage.double_mark & ~passage.quoted)
+    place = np.searchsorted(closes, opens)
+    closed = place < len(closes)
+    closed[:-1] &= place[1:] > place[:-1]  # one that another follows was never closed
+    return np.stack([opens[closed], closes[place[closed]]], axis=1)
 
 
 class _Brackets(Hypothesis):

@@ -182,9 +182,13 @@ class Passage:
         return starts[:-1]
 
     @cached_property
+    def double_mark(self) -> Bools:
+        return self.among(_DOUBLE)
+
+    @cached_property
     def quoted(self) -> Bools:
         """Inside double quotes by the characters alone; an open quote doesn't outlive its paragraph."""
-        marks = np.cumsum(self.among(_DOUBLE), dtype=np.int32)
+        marks = np.cumsum(self.double_mark, dtype=np.int32)
         before = np.append(np.int32(0), marks[:-1])
         inside: Bools = (marks - before[self.latest(self.paragraph_start)]) % 2 == 1
         return inside

@@ -1,0 +1,139 @@
+"""`rnnscope compare` and `rnnscope errors`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnscope.cli.models import model_options, opened
+from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.exceptions import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rnnscope.comparison import Comparison
+
+TABLES = ("models", "overlap", "agreement", "gains", "distances", "map")
+_MOST = 10
+
+
+@click.command()
+@model_options
+@click.option(
+    "--table",
+    "wanted",
+    type=click.Choice(TABLES),
+    multiple=True,
+    help="Only this table; may be repeated.  [default: the first four]",
+)
+@click.option(
+    "--by", type=click.Choice(["probability", "argmax"]), default="probability", show_default=True,
+    help="An error is a probability below one half, or that another symbol is likelier.",
+)  # fmt: skip
+@click.option("--pair", default="{}", show_default=True, help="What distances are between: the opening and the closing symbol.")
+@table_options
+def compare(
+    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str, form: str | None
+) -> None:
+    """What models make of the same text: which errors they share, which symbols one knows better than the other.
+
+    MODEL is a run's folder, or ngram:N, counted in the training part of the text. 'gains' sets the first model against the
+    second, symbol by symbol, the ten largest differences each way (all with --json and --csv); 'distances' says how likely a
+    closing bracket or quote is to each, by how long it has been open; 'map' lays models out by how often they agree.
+
+    \b
+    Example:
+      rnnscope compare runs/book ngram:20 --table gains
+    """
+    from rnnscope.comparison import compare as run_comparison
+
+    chosen = wanted or (TABLES[:1] if form else TABLES[:4] if len(models) > 1 else TABLES[:1])
+    if form and len(chosen) > 1:
+        raise UsageError(f"--{form} prints one table, not {len(chosen)}; give --table once")
+    if "gains" in chosen and len(models) < 2:
+        raise UsageError("gains are of one model over another; give two")
+    known, corpus = opened(models, text)
+    with progress_bar("read") as progress:
+        found = run_comparison(known, corpus.split(split), by=by, progress=progress)
+    for name in chosen:
+        if not form and len(chosen) > 1:
+            click.echo(f"\n{name}")
+        table = _table(found, name, pair)
+        print_table(_ends(table) if name == "gains" and not form else table, form)
+
+
+def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
+    from rnnscope.comparison.agreement import layout
+    from rnnscope.comparison.distances import distances
+
+    if name == "agreement":
+        return found.agreement.rename_axis("model").reset_index()
+    if name == "gains":
+        return found.gains()
+    if name == "distances":
+        return distances(found.readings, pair)
+    if name == "map":
+        return layout(found.agreement)
+    table: pd.DataFrame = getattr(found, name)
+    return table
+
+
+def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The largest differences each way, with symbols as Python writes them."""
+    import pandas as pd
+
+    shown = table if len(table) <= 2 * _MOST else pd.concat([table.head(_MOST), table.tail(_MOST)])
+    return shown.assign(symbol=[repr(symbol) for symbol in shown["symbol"]])
+
+
+@click.command()
+@model_options
+@click.option(
+    "--excerpts", type=click.IntRange(min=1), help="Print so many stretches of text for each category, errors in brackets."
+)
+@table_options
+def errors(models: tuple[str, ...], text: str | None, split: str, excerpts: int | None, form: str | None) -> None:
+    """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
+
+    MODEL is a run's folder, or ngram:N. An error is a symbol that had a probability below one half. 'share' is of all errors,
+    'bits' what they cost, per symbol of the text, 'left' how many remain. With two models a second table says what the better one
+    gained.
+
+    \b
+    Example:
+      rnnscope errors runs/large runs/small
+    """
+    import pandas as pd
+
+    from rnnscope.breakdown import errors as run_breakdown
+    from rnnscope.breakdown import gained, oracles
+
+    known, corpus = opened(models, text)
+    chosen = oracles()  # the same objects: n-grams are counted once
+    found = []
+    for name, model in known.items():
+        with progress_bar(name) as progress:
+            found.append(run_breakdown(model, corpus, chosen, part=split, progress=progress))
+    if form:
+        print_table(pd.concat([b.table.assign(model=name) for name, b in zip(known, found, strict=True)], ignore_index=True), form)
+        return
+    for name, breakdown in zip(known, found, strict=True):
+        click.echo(f"\n{name}: {len(breakdown.mistakes):,} errors of {breakdown.mistakes.symbols:,} symbols ({breakdown.rate:.1%})")
+        print_table(breakdown.table, None)
+        for category in breakdown.categories.query("errors > 0")["category"] if excerpts else ():
+            for excerpt in breakdown.excerpts(category, excerpts or 0):
+                click.echo(f"  {category}: {_marked(excerpt.text, excerpt.marks)}")
+    if len(found) == 2:
+        worse, better = sorted(range(2), key=lambda k: -len(found[k].mistakes))
+        names = list(known)
+        click.echo(f"\nwhat {names[better]} gets right and {names[worse]} doesn't")
+        print_table(gained(found[worse], found[better]), None)
+
+
+def _marked(text: str, marks: list[int]) -> str:
+    wrong, shown = set(marks), {"\r": "", "\n": "⏎"}
+    return "".join(f"[{_visible(c)}]" if k in wrong else shown.get(c, c) for k, c in enumerate(text))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

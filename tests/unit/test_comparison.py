@@ -1,0 +1,213 @@
+"""Comparisons of models that say what they are told to, on texts small enough to be counted by hand."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rnnscope as rs
+from rnnscope.comparison import read_all
+from rnnscope.comparison.agreement import layout, tree
+from rnnscope.comparison.distances import distances
+from rnnscope.comparison.gains import gains
+from rnnscope.comparison.overlap import overlap, regions
+from rnnscope.exceptions import UsageError
+from rnnscope.predictions import from_log_probs, predictions
+
+
+class Told:
+    """A model whose probability of the symbol that comes next is given; what is left goes to one other symbol."""
+
+    def __init__(self, name: str, corpus: rs.Corpus, right: Any) -> None:
+        self.name, self.vocabulary, self.fingerprint = name, corpus.vocabulary, name
+        self.signals, self.right = predictions(len(corpus.vocabulary)), np.array(right)
+
+    def read(self, corpus: rs.Corpus, signals: Sequence[str], *, block: int = 256) -> Iterator[rs.Block]:
+        following = corpus.next_ids()
+        for start, stop in corpus.spans():
+            for first in range(start, stop, block):
+                at = np.arange(first, min(first + block, stop))
+                p = np.full((len(at), len(self.vocabulary)), 1e-9)
+                symbol = np.maximum(following[at], 0)
+                p[np.arange(len(at)), (symbol + 1) % p.shape[1]] = 1 - self.right[at]
+                p[np.arange(len(at)), symbol] = self.right[at]
+                yield rs.Block(first, from_log_probs(np.log(p).astype(np.float32), list(signals), following[at]))
+
+
+TEXT = "abcabcabca"
+FIRST = [0.9, 0.9, 0.1, 0.4, 0.9, 0.9, 0.6, 0.9, 0.2, 0.5]
+SECOND = [0.9, 0.1, 0.1, 0.9, 0.9, 0.3, 0.6, 0.9, 0.9, 0.5]
+
+
+@pytest.fixture
+def small() -> rs.Corpus:
+    return rs.Corpus.from_text(TEXT)
+
+
+@pytest.fixture
+def comparison(small: rs.Corpus) -> rs.Comparison:
+    return rs.compare({"one": Told("1", small, FIRST), "two": Told("2", small, SECOND)}, small)
+
+
+def test_overlap_by_hand(comparison: rs.Comparison) -> None:
+    rows = comparison.overlap.set_index(["one", "two"])["symbols"].to_dict()
+    assert rows == {(False, False): 4, (True, False): 2, (False, True): 2, (True, True): 1}  # the last symbol predicts nothing
+    assert comparison.overlap["share"].sum() == pytest.approx(1)
+    assert regions(comparison.overlap, ("one", "two")) == {("one",): 2, ("two",): 2, ("one", "two"): 1}
+    assert comparison.models["errors"].tolist() == pytest.approx([3 / 9, 3 / 9])
+    assert comparison.models["nats"][0] == pytest.approx(-np.log(FIRST[:-1]).mean(), rel=1e-5)
+    assert regions(rs.compare({"one": Told("1", small := comparison.readings.corpus, [0.9] * 10)}, small).overlap, ("one",)) == {
+        ("one",): 0
+    }
+
+
+def test_an_error_by_the_likeliest_symbol(small: rs.Corpus) -> None:
+    models = {"one": Told("1", small, FIRST), "two": Told("2", small, SECOND)}
+    readings = read_all(models, small)
+    assert readings.errors("argmax")[0].tolist() == (np.array(FIRST[:-1]) < 0.5).tolist()
+    assert overlap(readings, "argmax")["symbols"].sum() == 9
+    with pytest.raises(UsageError, match="an error is told by probability or argmax, not 'rank'"):
+        readings.errors("rank")
+
+
+def test_gains_by_hand(comparison: rs.Comparison) -> None:
+    rows = {row["symbol"]: row for row in comparison.gains("one", "two").to_dict("records")}
+    for symbol in "abc":
+        places = [i for i in range(9) if TEXT[i + 1] == symbol]
+        assert rows[symbol]["count"] == len(places)
+        assert rows[symbol]["probability"] == pytest.approx(np.mean([FIRST[i] for i in places]), rel=1e-5)
+        assert rows[symbol]["gain"] == pytest.approx(np.mean([FIRST[i] - SECOND[i] for i in places]), rel=1e-4)
+        assert np.isnan(rows[symbol]["low"])  # all of it lies in one block
+    assert comparison.gains()["gain"].is_monotonic_decreasing
+    with pytest.raises(UsageError, match="no model is called 'three'; there are one, two"):
+        comparison.gains("three")
+
+
+def test_an_interval_holds_what_is_so() -> None:
+    """The interval of a mean difference of 0.1, over many texts."""
+    generator = np.random.default_rng(0)
+    held = 0
+    for seed in range(40):
+        text = rs.Corpus.from_text("".join(generator.choice(list("ab"), 20_000)))
+        noise = generator.uniform(0.2, 0.6, 20_000)
+        readings = read_all(
+            {"a": Told("a", text, noise + 0.1 + generator.normal(0, 0.02, 20_000)), "b": Told("b", text, noise)}, text
+        )
+        low, high = gains(readings, "a", "b", seed=seed)[["low", "high"]].to_numpy()[0]
+        held += low <= 0.1 <= high
+        assert high - low < 0.004
+    assert held >= 34
+
+
+def test_agreement_and_its_map(small: rs.Corpus) -> None:
+    noise = np.random.default_rng(0).uniform(size=(6, 10))
+    readings = read_all({str(k): Told(str(k), small, p) for k, p in enumerate([*noise, noise[0]])}, small)
+    table = rs.compare({str(k): Told(str(k), small, p) for k, p in enumerate([*noise, noise[0]])}, small).agreement
+    assert table.loc["0", "6"] == 1.0
+    assert (np.diag(table) == 1).all()
+    np.testing.assert_allclose(table, table.T)
+    expected = ((noise[0] > 0.5) == (noise[1] > 0.5))[:9]
+    assert table.loc["0", "1"] == pytest.approx(expected.mean())
+    assert tree(table).shape == (6, 4)
+    assert set(tree(table)[0, :2]) == {0, 6}
+    assert layout(table)["model"].tolist() == list(readings.names)
+    few = table.iloc[[0, 1, 6], [0, 1, 6]]
+    places = layout(few)[["x", "y"]].to_numpy()
+    assert np.linalg.norm(places[0] - places[2]) == pytest.approx(0, abs=1e-6)
+    assert np.linalg.norm(places[0] - places[1]) == pytest.approx(1 - expected.mean(), rel=1e-6)
+    assert np.isfinite(layout(table.iloc[:1, :1])[["x", "y"]].to_numpy()).all()
+    with pytest.raises(UsageError, match="at least 2 models"):
+        tree(table.iloc[:1, :1])
+
+
+def test_distances_by_hand() -> None:
+    program = 'int f(void)\n{\n\treturn "}"[0];\n}\nint g(void) { if (1) { return 2; } return 3; }\n'
+    text = rs.Corpus.from_text(program, language="c")
+    right = np.linspace(0.1, 0.9, len(text))
+    table = distances(read_all({"m": Told("m", text, right)}, text), "{}", width=20)
+    pairs = []
+    opened: list[int] = []
+    for at, c in enumerate(program):
+        if program[at - 1 : at + 2] == '"}"':
+            continue
+        if c == "{":
+            opened.append(at)
+        elif c == "}":
+            pairs.append((opened.pop(), at))
+    expected: dict[int, list[float]] = {}
+    for first, last in pairs:
+        expected.setdefault((last - first - 1) // 20 * 20 + 1, []).append(right[last - 1])
+    assert table["distance"].tolist() == sorted(expected)
+    assert table["count"].tolist() == [len(expected[d]) for d in sorted(expected)]
+    assert table["probability"].tolist() == pytest.approx([np.mean(expected[d]) for d in sorted(expected)], rel=1e-5)
+    quotes = distances(read_all({"m": Told("m", text, right)}, text), '""')
+    assert quotes["count"].sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("prose", "pair", "expected"),
+    [
+        ('He said "no (not) yet" and\n\n"left.\n\n"Why?" (asked)', '""', [13, 5]),
+        ("a (b (c) d) e) (f\n\ng) h", "()", [2, 8]),
+        ("nothing here", "()", []),
+        ("<b>bold</b> <", "<>", [2, 3]),
+        ("Well, 'so it is' he's", "''", [9]),
+    ],
+)
+def test_pairs_in_prose(prose: str, pair: str, expected: list[int]) -> None:
+    text = rs.Corpus.from_text(prose)
+    table = distances(read_all({"m": Told("m", text, np.full(len(prose), 0.5))}, text), pair, width=1)
+    assert sorted(np.repeat(table["distance"], table["count"]).tolist()) == sorted(expected)
+
+
+def test_pairs_that_are_cut_off_are_left_out() -> None:
+    whole = rs.Corpus.from_text("x = (1)\n" * 40, language="python")
+    cut = whole.pieces(np.array([[0, 5], [5, 8], [8, 16]]))
+    table = distances(read_all({"m": Told("m", cut, np.full(len(cut), 0.5))}, cut), "()")
+    assert table["count"].tolist() == [1]
+
+
+def test_a_trace_stands_for_its_model(model: rs.RecurrentLM, trace: rs.Trace, tmp_path: Path) -> None:
+    ngram = rs.NGramLM.fit(trace.corpus, 3)
+    live = rs.compare({"m": model, "n": ngram}, trace.corpus)
+    kept = rs.record(model, trace.corpus, tmp_path / "t", ["log_prob", "top1"])
+    for recorded in (kept, trace):
+        found = rs.compare({"m": recorded, "n": ngram})
+        np.testing.assert_allclose(found.models["nats"], live.models["nats"], rtol=1e-6)
+        assert found.overlap.equals(live.overlap)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.2, 0.8]), min_size=10, max_size=10), min_size=1, max_size=4))
+def test_every_error_is_counted_once(given_: list[list[float]]) -> None:
+    small = rs.Corpus.from_text(TEXT)
+    readings = read_all({f"m{k}": Told(f"m{k}", small, p) for k, p in enumerate(given_)}, small)
+    table = overlap(readings)
+    assert table["symbols"].sum() == 9
+    for k, name in enumerate(readings.names):
+        assert table.loc[table[name], "symbols"].sum() == readings.errors()[k].sum()
+    assert sum(regions(table, readings.names).values()) == 9 - table.loc[table["models"] == 0, "symbols"].sum()
+
+
+def test_what_cannot_be_compared_is_refused(model: rs.RecurrentLM, trace: rs.Trace, small: rs.Corpus) -> None:
+    one = Told("1", small, FIRST)
+    wrong: list[tuple[Any, Any, str]] = [
+        ({}, small, "there is no model"),
+        ([one], small, "expected models by their names"),
+        ({"a": 3}, small, "expected a language model or a trace for 'a'"),
+        ({"a": one}, None, "there is no text to read"),
+        ({"a": model}, small, "has another vocabulary than"),
+        ({"a": trace}, small, "is of another text than"),
+        ({"share": one}, small, "a model is called 'share', as a column of the table is"),
+        ({"a": Told("1", rs.Corpus.from_text("a"), [0.5])}, rs.Corpus.from_text("a"), "has nothing to predict"),
+        ({f"m{k}": one for k in range(17)}, small, "17 models are too many"),
+    ]
+    for models, corpus, said in wrong:
+        with pytest.raises(UsageError, match=said):
+            rs.compare(models, corpus)
+    for pair, width, said in (("ab", 20, "the pair 'ab' is not known"), ("{}", 0, "hold nothing")):
+        with pytest.raises(UsageError, match=said):
+            distances(read_all({"a": one}, small), pair, width=width)
