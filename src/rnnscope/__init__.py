@@ -57,6 +57,7 @@ _PUBLIC = {
     "Study": "rnnscope.studies.study",
     "study": "rnnscope.studies.study",
     "sweep": "rnnscope.sweeps.sweep",
+    "timescales": "rnnscope.analysis.timescales",
     "train": "rnnscope.training",
     "wrap": "rnnscope.models.wrapped",
 }
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
     from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
     from rnnscope.analysis.saturation import saturation as saturation
+    from rnnscope.analysis.timescales import timescales as timescales
     from rnnscope.breakdown import Breakdown as Breakdown
     from rnnscope.breakdown import Oracle as Oracle
     from rnnscope.breakdown import errors as errors

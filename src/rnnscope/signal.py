@@ -48,6 +48,13 @@ class Signal:
         place = self.place.removesuffix(".reverse")
         return int(place[5:]) if place.startswith("layer") and place[5:].isdigit() else None
 
+    @property
+    def keeps(self) -> int:
+        """Of a gate, as its equation says: 1 where its 1 keeps the state, −1 where its 1 overwrites it, 0 where it does neither."""
+        if not self.gate:
+            return 0
+        return 1 if self.equation.endswith("1 keeps") else -1 if self.equation.endswith("1 overwrites") else 0
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,

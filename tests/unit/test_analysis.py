@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 import rnnscope as rs
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import LEAST, STRETCHES
+from rnnscope.analysis.timescales import timescales
 from rnnscope.exceptions import InputError, UnknownNameError, UsageError
 from rnnscope.signal import Signal
 from rnnscope.traces import TraceWriter
@@ -146,3 +147,47 @@ def test_saturation_without_gates(tmp_path: Path) -> None:
     trace = write(tmp_path / "t", rs.Corpus.from_text("abcd"), layer0__cell=np.zeros((4, 2)))
     with pytest.raises(InputError, match="holds no gate"):
         rs.saturation(trace)
+
+
+def test_timescales_by_hand(tmp_path: Path) -> None:
+    """A latch, a counter, a dead unit, noise, and a latch whose gate keeps little."""
+    generator, length = np.random.default_rng(0), 4_000
+    corpus = rs.Corpus.from_text("ab" * (length // 2))
+    latch = np.repeat(generator.integers(0, 2, length // 50), 50) * 2.0 - 1
+    counter = np.arange(length) % 40 / 40
+    cells = np.stack([latch, counter, np.full(length, 0.3), generator.normal(size=length), latch], axis=1)
+    forget = np.tile([0.99, 0.95, 0.99, 0.99, 0.5], (length, 1))
+    forget[::20, 0] = 0.1
+    writer = TraceWriter(
+        tmp_path / "t", corpus,
+        [Signal("layer0/forget", 5, "f; 1 keeps", 0.0, 1.0, gate=True), Signal("layer0/cell", 5, "c", state=True)],
+    )  # fmt: skip
+    writer.write(0, {"layer0/forget": forget.astype(np.float32), "layer0/cell": cells.astype(np.float32)})
+    writer.finish({"model": {"name": "given", "fingerprint": "0"}})
+    table = timescales(rs.open_trace(tmp_path / "t"))
+    assert table["kind"].tolist() == ["latch", "counter", "dead", "", ""]
+    np.testing.assert_allclose(table["memory"], -1 / np.log([0.99, 0.95, 0.99, 0.99, 0.5]), rtol=0.07)
+    assert table["low"][0] == pytest.approx(-1 / np.log(0.99), rel=0.07)
+    np.testing.assert_allclose(table["kept"], [0.95, 1, 1, 1, 0])
+    np.testing.assert_allclose(table["deviation"], cells.std(0), atol=1e-6)
+    assert set(table["gate"]) == {"layer0/forget"}
+    assert set(table["state"]) == {"layer0/cell"}
+
+
+def test_timescales_of_gates_that_overwrite(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text("abcd" * 10)
+    kinds = [Signal("layer0/update", 1, "z; 1 overwrites", 0.0, 1.0, gate=True), Signal("layer0/hidden", 1, "h", state=True)]
+    writer = TraceWriter(tmp_path / "t", corpus, kinds)
+    writer.write(0, {"layer0/update": np.full((40, 1), 0.02, np.float32), "layer0/hidden": np.zeros((40, 1), np.float32)})
+    writer.finish({"model": {"name": "given", "fingerprint": "0"}})
+    assert timescales(rs.open_trace(tmp_path / "t"))["memory"][0] == pytest.approx(-1 / np.log(0.98), rel=0.07)
+    with pytest.raises(InputError, match="holds no gate that keeps a state"):
+        timescales(write(tmp_path / "other", corpus, layer0__forget=np.zeros((40, 2))))
+
+
+def test_timescales_of_what_is_computed_and_what_is_kept(model: rs.RecurrentLM, trace: rs.Trace, tmp_path: Path) -> None:
+    kept = timescales(trace)
+    computed = timescales(rs.record(model, trace.corpus, tmp_path / "lazy"))
+    assert len(kept) == len(computed) == 48 // 2
+    np.testing.assert_allclose(kept["memory"], computed["memory"], rtol=0.15)
+    np.testing.assert_allclose(kept["deviation"], computed["deviation"], rtol=1e-5)

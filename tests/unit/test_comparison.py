@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import rnnscope as rs
 from rnnscope.comparison import read_all
 from rnnscope.comparison.agreement import layout, tree
+from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import distances
 from rnnscope.comparison.gains import gains
 from rnnscope.comparison.overlap import overlap, regions
@@ -190,6 +191,58 @@ def test_every_error_is_counted_once(given_: list[list[float]]) -> None:
     for k, name in enumerate(readings.names):
         assert table.loc[table[name], "symbols"].sum() == readings.errors()[k].sum()
     assert sum(regions(table, readings.names).values()) == 9 - table.loc[table["models"] == 0, "symbols"].sum()
+
+
+class Copies(Told):
+    """Sure that what came `back` symbols before comes again."""
+
+    def __init__(self, corpus: rs.Corpus, back: int) -> None:
+        super().__init__(f"copies {back}", corpus, 0.5)
+        self.back = back
+
+    def read(self, corpus: rs.Corpus, signals: Sequence[str], *, block: int = 256) -> Iterator[rs.Block]:
+        following = corpus.next_ids()
+        for start, stop in corpus.spans():
+            p = np.full((stop - start, len(self.vocabulary)), 0.1 / (len(self.vocabulary) - 1))
+            at = np.arange(start, stop) + 1 - self.back
+            known = np.flatnonzero(at >= start)
+            p[known, corpus.ids[at[known]]] = 0.9
+            p[: self.back - 1] = 1 / len(self.vocabulary)
+            yield rs.Block(start, from_log_probs(np.log(p).astype(np.float32), list(signals), following[start:stop]))
+
+
+def test_a_context_counts_as_far_as_a_model_looks() -> None:
+    text = rs.Corpus.from_text("abcdefg" * 300)
+    models: dict[str, Any] = {"near": Copies(text, 7), "far": Copies(text, 14), "2-gram": rs.NGramLM.fit(text, 2)}
+    table = contexts(models, text.split("test"), [1, 6, 7, 13, 14, 28], places=50)
+    columns = (table[name].tolist() for name in ("model", "way", "context", "rise"))
+    rises = {(model, way, context): rise for model, way, context, rise in zip(*columns, strict=True)}
+    for name, back in (("near", 7), ("far", 14)):
+        for context in (1, 6, 7, 13, 14, 28):
+            cut = rises[name, "cut", context]
+            assert cut == pytest.approx(0 if context >= back else np.log(0.9 * 7), rel=1e-5)
+            for way in ("shuffled", "replaced"):
+                assert (rises[name, way, context] > 0.5) == (context < back)
+    for way in ("cut", "shuffled", "replaced"):
+        assert rises["2-gram", way, 6] == 0
+        assert rises["2-gram", way, 1] > 0.1
+    again = contexts(models, text.split("test"), [1, 6, 7, 13, 14, 28], places=50)
+    assert table.equals(again)
+    assert (table["places"] == 50).all()
+
+
+def test_contexts_that_make_no_sense_are_refused(small: rs.Corpus) -> None:
+    one: dict[str, Any] = {"a": Told("1", small, 0.5)}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"lengths": [0]}, "make no sense; expected numbers from 1 on"),
+        ({"lengths": []}, "make no sense"),
+        ({"lengths": [2], "ways": ["torn"]}, "can't be 'torn'; expected some of cut, shuffled, replaced"),
+        ({"lengths": [2], "places": 1}, "1 place tells nothing"),
+        ({"lengths": [20]}, "has no symbol with 20 before it"),
+    ]
+    for given_, said in wrong:
+        with pytest.raises(UsageError, match=said):
+            contexts(one, small, **given_)
 
 
 def test_what_cannot_be_compared_is_refused(model: rs.RecurrentLM, trace: rs.Trace, small: rs.Corpus) -> None:

@@ -158,15 +158,18 @@ def cells(
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--units", is_flag=True, help="How long each unit keeps what it holds, and which are dead, latches or counters.")
 @run_option
 @table_options
-def saturation(trace: Path, run: Path | None, form: str | None) -> None:
+def saturation(trace: Path, units: bool, run: Path | None, form: str | None) -> None:
     """How often each gate is nearly shut (left, below 0.1) or nearly open (right, above 0.9).
 
     \b
     Example:
       rnnscope saturation traces/book --json
+      rnnscope saturation traces/book --units
     """
     from rnnscope.analysis.saturation import saturation as measure
+    from rnnscope.analysis.timescales import timescales
 
-    print_table(measure(_opened(trace, run)), form)
+    print_table((timescales if units else measure)(_opened(trace, run)), form)

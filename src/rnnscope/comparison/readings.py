@@ -1,6 +1,6 @@
 """What models say of the next symbol, at every place of one text: what comparisons are made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,19 +71,16 @@ def read_all(models: Mapping[str, LanguageModel | Trace], corpus: Corpus | None 
     Without a corpus it is the text of the traces. Takes 8 bytes a symbol and model.
     Raises `UsageError` for models that can't read the text, and traces of another.
     """
-    expect(models, Mapping, "models by their names, such as {'lstm': model, '20-gram': ngram}")
-    if not models:
-        raise UsageError("there is no model; expected at least one, such as {'lstm': model}")
+    _check_named(models)
     known = [each.corpus for each in models.values() if isinstance(each, Trace)]
     text = known[0] if corpus is None and known else corpus
     if text is None:
         raise UsageError("there is no text to read; give a corpus, such as corpus.split('test')")
     for name, each in models.items():
         expect(each, Trace | LanguageModel, f"a language model or a trace for {name!r}")
-        if isinstance(each, Trace):
-            if each.corpus.fingerprint != text.fingerprint:
-                raise UsageError(f"{each!r} is of another text than {text!r}; record the model on that text, or give the model")
-        else:
+        if isinstance(each, Trace) and each.corpus.fingerprint != text.fingerprint:
+            raise UsageError(f"{each!r} is of another text than {text!r}; record the model on that text, or give the model")
+        if not isinstance(each, Trace):
             check_readable(each, text)
     following = text.next_ids()
     log_prob = np.empty((len(models), len(text)), np.float32)
@@ -111,9 +108,15 @@ def _stretches(model: LanguageModel | Trace, corpus: Corpus) -> Any:
     return model.source.blocks(list(_SIGNALS))
 
 
-def named(models: Sequence[LanguageModel]) -> dict[str, LanguageModel]:
-    """Models by their own names. Raises `UsageError` where two have the same."""
-    names = [model.name for model in models]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"two models are called {twice[0]!r}; give each a name of its own")
-    return dict(zip(names, models, strict=True))
+def check_models(models: Mapping[str, LanguageModel], corpus: Corpus) -> None:
+    """Raises `UsageError` for what are no models by their names, and models that can't read a text."""
+    _check_named(models)
+    for name, model in models.items():
+        expect(model, LanguageModel, f"a language model for {name!r}")
+        check_readable(model, corpus)
+
+
+def _check_named(models: object) -> None:
+    expect(models, Mapping, "models by their names, such as {'lstm': model, '20-gram': ngram}")
+    if not models:
+        raise UsageError("there is no model; expected at least one, such as {'lstm': model}")

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import middle
 from rnnscope.analysis.sources import FromTrace
+from rnnscope.analysis.timescales import lasting
 from rnnscope.corpora import Corpus
 from rnnscope.findings.critical import critical
+from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
 Values = NDArray[np.float32]
@@ -80,7 +82,7 @@ def cards(trace: Trace, found: pd.DataFrame, hypotheses: Sequence[Hypothesis]) -
     labels = label(list(known.values()), corpus, trace)
     gates = {row.signal: _keeping(trace, row.signal) for row in rows}
     wanted = sorted({(row.signal, row.unit) for row in rows})
-    values = _values(trace, wanted + [(gate, unit) for signal, unit in wanted if (gate := gates[signal])], start, stop)
+    values = _values(trace, wanted + [(gate.name, unit) for signal, unit in wanted if (gate := gates[signal])], start, stop)
     made = []
     for row in rows:
         value, truth, gate = values[row.signal, row.unit], labels[row.hypothesis], gates[row.signal]
@@ -92,7 +94,8 @@ def cards(trace: Trace, found: pd.DataFrame, hypotheses: Sequence[Hypothesis]) -
             ends = np.append(False, critical(known[row.hypothesis], corpus, truth)[:-1])
             event = _event("it ends, and begins anew", corpus, start, value, ends)
         histogram = _histogram(value, truth[start:stop], row.kind)
-        made.append(Card(row.hypothesis, histogram, event, strongest, wrong, _memory(values[gate, row.unit]) if gate else None))
+        memory = _memory(gate, values[gate.name, row.unit]) if gate else None
+        made.append(Card(row.hypothesis, histogram, event, strongest, wrong, memory))
     return made
 
 
@@ -105,16 +108,16 @@ def _values(trace: Trace, wanted: Sequence[tuple[str, int]], start: int, stop: i
     return found
 
 
-def _keeping(trace: Trace, signal: str) -> str | None:
-    """The gate of the same layer whose 1 keeps the state, by what its equation says."""
+def _keeping(trace: Trace, signal: str) -> Signal | None:
+    """The gate of the same layer that keeps or overwrites the state."""
     place = signal.rpartition("/")[0]
-    gates = [s.name for s in trace.signals if s.gate and s.place == place and s.equation.endswith("1 keeps")]
-    return gates[0] if gates else None
+    return next((s for s in trace.signals if s.keeps and s.place == place), None)
 
 
-def _memory(gate: Values) -> float:
+def _memory(gate: Signal, value: Values) -> float:
     """Over how many characters a state falls to 1/e, by the median of what is kept of it."""
-    return float(1 / max(-np.log(max(float(np.median(gate)), 1e-9)), 1e-9))
+    kept = float(np.median(value))
+    return float(lasting(np.array(kept if gate.keeps > 0 else 1 - kept)))
 
 
 def _histogram(value: Values, label: Values, kind: str) -> Histogram:

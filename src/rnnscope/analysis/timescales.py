@@ -1,0 +1,146 @@
+"""How long units keep what they hold, and which of them do nothing, latch or count.
+
+What PAPER section 6 guesses at from its scatter of saturated gates, measured: a unit whose forget gate is nearly always open
+remembers, but what it does with that is seen in its state.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnscope import native
+from rnnscope.analysis.saturation import RIGHT
+from rnnscope.analysis.sources import FromTrace
+from rnnscope.exceptions import InputError
+from rnnscope.signal import Signal
+from rnnscope.traces import Trace
+
+COLUMNS = ("layer", "gate", "state", "unit", "memory", "low", "high", "kept", "deviation", "kind")
+DEAD = 0.01
+"""A unit is dead whose state has a smaller standard deviation."""
+SIDES, CROSSES = 0.25, 0.05
+"""A latch is for nine symbols in ten within a quarter of its range from an end, and crosses the middle once in twenty at most."""
+ONE_WAY, STEEPER = 0.8, 3.0
+"""A counter moves the same way at four symbols in five, and back by three times as much at a time."""
+
+_MEMORIES = np.geomspace(0.2, 1e6, native.EDGES)
+_KEPT = np.exp(-1 / _MEMORIES).astype(np.float32)
+_ALWAYS = 0.9
+
+
+def lasting(kept: NDArray[Any]) -> NDArray[Any]:
+    """Over how many symbols a state falls to 1/e of which this share is kept at each."""
+    found: NDArray[Any] = 1 / np.maximum(-np.log(np.maximum(kept, 1e-9)), 1e-9)
+    return found
+
+
+def timescales(trace: Trace) -> pd.DataFrame:
+    """For each unit of each layer with a gate that keeps its state, how long it is kept, and what the unit makes of it.
+
+    - `gate` and `state` are the signals; `memory` is over how many symbols the state would fall to 1/e, by the median of what is
+      kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. `kept`: the share of symbols at which more than 0.9 is.
+    - `deviation`: the standard deviation of the state.
+    - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `ONE_WAY`. The last two have `kept` of at least 0.9.
+
+    Memory doesn't grow with the text. Raises `InputError` for a trace without such gates.
+    """
+    layers = _layers(trace)
+    if not layers:
+        raise InputError(
+            trace.lost
+            or f"{trace!r} holds no gate that keeps a state; record signals such as 'layer*/forget' and 'layer*/cell' of an LSTM"
+        )
+    source, frames = FromTrace(trace), []
+    for gate, state in layers:
+        ends = np.quantile(source.sample([state.name])[state.name], [0.01, 0.99], axis=0)
+        counts = _Counts.empty(gate.size, ends)
+        for _, arrays in source.stretches([gate.name, state.name], 0, len(trace)):
+            kept = np.ascontiguousarray(arrays[gate.name], np.float32)
+            counts.add(kept if gate.keeps > 0 else 1 - kept, arrays[state.name].astype(np.float64))
+        frames.append(counts.table(gate, state))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _layers(trace: Trace) -> list[tuple[Signal, Signal]]:
+    """Gates that keep, each with the state that it keeps: the cell where there is one."""
+    found = []
+    for gate in trace.signals:
+        states = [s for s in trace.signals if s.state and s.place == gate.place and s.size == gate.size]
+        if gate.keeps and states:
+            found.append((gate, min(states, key=lambda s: s.kind != "cell")))
+    return found
+
+
+@dataclass
+class _Counts:
+    """What was counted of one layer's units, (units,) each but `memories` (units, 256)."""
+
+    ends: NDArray[np.float64]
+    memories: NDArray[np.int64]
+    open: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    sided: NDArray[np.int64]
+    crossed: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    moved: NDArray[np.float64]
+    symbols: int = 0
+    pairs: int = 0
+
+    @classmethod
+    def empty(cls, units: int, ends: NDArray[np.float64]) -> "_Counts":
+        open_, sided, crossed, up, down = np.zeros((5, units), np.int64)
+        sums, squares = np.zeros((2, units))
+        memories = np.zeros((units, native.BINS), np.int64)
+        return cls(ends, memories, open_, sums, squares, sided, crossed, np.stack([up, down]), np.zeros((2, units)))
+
+    def add(self, kept: NDArray[np.float32], state: NDArray[np.float64]) -> None:
+        """Values of a stretch, (time, units)."""
+        units = kept.shape[1]
+        codes = native.assign(kept, np.tile(_KEPT, (units, 1)))
+        places = codes + native.BINS * np.arange(units)[:, None]
+        self.memories += np.bincount(places.ravel(), minlength=self.memories.size).reshape(self.memories.shape)
+        self.open += (kept > RIGHT).sum(0)
+        self.sums += state.sum(0)
+        self.squares += np.square(state).sum(0)
+        low, high = self.ends
+        near = SIDES * (high - low)
+        self.sided += ((state <= low + near) | (state >= high - near)).sum(0)
+        above = state > (low + high) / 2
+        self.crossed += (above[1:] != above[:-1]).sum(0)
+        moves = np.diff(state, axis=0)
+        for k, way in enumerate((moves > 0, moves < 0)):
+            self.steps[k] += way.sum(0)
+            self.moved[k] += np.abs(np.where(way, moves, 0)).sum(0)
+        self.symbols += len(state)
+        self.pairs += len(moves)
+
+    def table(self, gate: Signal, state: Signal) -> pd.DataFrame:
+        below = np.cumsum(self.memories, axis=1)
+        edges = np.concatenate([_MEMORIES[:1], np.sqrt(_MEMORIES[1:] * _MEMORIES[:-1]), _MEMORIES[-1:]])
+        low, memory, high = (edges[(below < share * self.symbols).sum(1)] for share in (0.1, 0.5, 0.9))
+        variance = np.maximum(self.squares / self.symbols - np.square(self.sums / self.symbols), 0)
+        deviation, kept = np.sqrt(variance), self.open / self.symbols
+        kind = np.full(gate.size, "", object)
+        kind[self._counts() & (kept >= _ALWAYS)] = "counter"
+        kind[self._latches() & (kept >= _ALWAYS)] = "latch"
+        kind[deviation < DEAD] = "dead"
+        columns = {
+            "layer": gate.layer, "gate": gate.name, "state": state.name, "unit": np.arange(gate.size), "memory": memory,
+            "low": low, "high": high, "kept": kept, "deviation": deviation, "kind": kind,
+        }  # fmt: skip
+        return pd.DataFrame(columns, columns=list(COLUMNS))
+
+    def _latches(self) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (self.sided >= _ALWAYS * self.symbols) & (self.crossed <= CROSSES * self.pairs)
+        return found & (self.crossed > 0)
+
+    def _counts(self) -> NDArray[np.bool_]:
+        found = np.zeros(len(self.open), np.bool_)
+        size = self.moved / np.maximum(self.steps, 1)
+        for way in (0, 1):
+            found |= (self.steps[way] >= ONE_WAY * self.pairs) & (size[1 - way] >= STEEPER * size[way])
+        return found
