@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,11 @@ from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import distances
 from rnnscope.comparison.gains import gains
 from rnnscope.comparison.overlap import overlap, regions
+from rnnscope.comparison.venn import lens, venn
 from rnnscope.exceptions import UsageError
 from rnnscope.predictions import from_log_probs, predictions
+from rnnscope.views import canvas
+from rnnscope.views import comparisons as figures
 
 
 class Told:
@@ -180,6 +184,76 @@ def test_a_trace_stands_for_its_model(model: rs.RecurrentLM, trace: rs.Trace, tm
         found = rs.compare({"m": recorded, "n": ngram})
         np.testing.assert_allclose(found.models["nats"], live.models["nats"], rtol=1e-6)
         assert found.overlap.equals(live.overlap)
+
+
+def counted(counts: dict[tuple[str, ...], int], names: tuple[str, ...]) -> pd.DataFrame:
+    rows = [{name: name in chosen for name in names} | {"models": len(chosen), "symbols": n} for chosen, n in counts.items()]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"), [(300, 500, 200), (100, 100, 0), (0, 400, 100), (50, 0, 0), (1, 100_000, 1), (0, 0, 70), (0, 0, 0)]
+)
+def test_two_circles_have_the_areas_of_their_numbers(one: int, other: int, both: int) -> None:
+    counts = {("a",): one, ("b",): other, ("a", "b"): both}
+    found = venn(counted(counts, ("a", "b")), ("a", "b"))
+    assert found.counts == counts
+    total = max(one + other + both, 1)
+    (x, _, r), (u, _, s) = found.circles
+    assert np.pi * r**2 == pytest.approx((one + both) / total)
+    assert np.pi * s**2 == pytest.approx((other + both) / total)
+    assert lens(r, s, abs(x - u)) == pytest.approx(both / total, abs=1e-6)
+    assert found.off < 0.01
+    for chosen, place in found.places.items():
+        if place is not None and counts[chosen] > total / 20:
+            inside = {n for n, (cx, cy, cr) in zip("ab", found.circles, strict=True) if np.hypot(place[0] - cx, place[1] - cy) < cr}
+            assert inside == set(chosen)
+
+
+def test_three_circles_say_how_far_off_they_are() -> None:
+    names = ("a", "b", "c")
+    radius, centres = 0.4, np.array([[0, 0], [0.35, 0], [0.1, 0.4]])
+    points = np.random.default_rng(0).uniform(-1, 1.5, (400_000, 2))
+    inside = np.linalg.norm(points[:, None] - centres, axis=2) < radius
+    sets = [tuple(n for n, yes in zip(names, row, strict=True) if yes) for row in inside]
+    counts = {chosen: sets.count(chosen) for chosen in set(sets) - {()}}
+    assert venn(counted(counts, names), names).off < 0.01
+    far = venn(counted({("a", "b"): 10, ("b", "c"): 10, ("a", "c"): 10}, names), names)
+    assert far.off > 0.05  # three circles that meet in pairs only
+    with pytest.raises(UsageError, match="2 or 3 models, not 1"):
+        venn(counted({("a",): 1}, ("a",)), ("a",))
+
+
+def test_every_figure_is_drawn(small: rs.Corpus) -> None:
+    noise = np.random.default_rng(0).uniform(size=(3, 10))
+    found = rs.compare({n: Told(n, small, p) for n, p in zip("abc", noise, strict=True)}, small)
+    spots = layout(found.agreement).assign(kind=["lstm", "lstm", "n-gram"])
+    nothing = distances(found.readings, "{}")
+    assert len(nothing) == 0
+    lines = pd.DataFrame(
+        [("a", "cut", k, 2.0 - k, 1.0 / k, 0.1, 0.2, 9) for k in (1, 2)],
+        columns=["model", "way", "context", "nats", "rise", "low", "high", "places"],
+    )
+    categories = pd.DataFrame({"category": ["n-gram", "rare word"], "errors": [3, 1], "share": [0.75, 0.25], "bits": [1.0, 0.5]})
+    none = categories.assign(errors=0, share=0.0)
+    drawn = [
+        figures.venn(venn(found.overlap, ("a", "b", "c"))),
+        figures.gains(found.gains(), "a", "b", least=1),
+        figures.gains(found.gains(), "a", "b", least=99),
+        figures.distances(nothing),
+        figures.contexts(lines),
+        figures.model_map(spots),
+        figures.model_map(layout(found.agreement)),
+        figures.waterfall(categories),
+        figures.waterfall(none),
+        figures.pie([("large", categories), ("small", none)]),
+    ]
+    for figure in drawn:
+        for svg in (canvas.written(figure), canvas.to_svg(figure)):
+            assert svg.startswith("<svg")
+            assert "nan" not in svg.lower().replace("dominant", "")
+        assert "#010203" not in canvas.to_svg(figure)
+    assert "rare" in canvas.written(drawn[7])
 
 
 @given(st.lists(st.lists(st.sampled_from([0.2, 0.8]), min_size=10, max_size=10), min_size=1, max_size=4))

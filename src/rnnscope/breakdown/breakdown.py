@@ -49,7 +49,7 @@ class Breakdown:
     @property
     def categories(self) -> pd.DataFrame:
         """The table summed up by category, in order: `category`, `errors`, `share`, `bits`."""
-        return self.table.groupby("category", sort=False)[["errors", "share", "bits"]].sum().reset_index()
+        return by_category(self.table)
 
     @property
     def rate(self) -> float:
@@ -75,18 +75,24 @@ class Breakdown:
         return found
 
 
+def by_category(table: pd.DataFrame) -> pd.DataFrame:
+    """A breakdown's table summed up by category, in order: `category`, `errors`, `share`, `bits`."""
+    return table.groupby("category", sort=False)[["errors", "share", "bits"]].sum().reset_index()
+
+
 def errors(
     model: LanguageModel | Trace,
     corpus: Corpus,
     oracles: Sequence[Oracle] | None = None,
     *,
-    part: str = "test",
+    part: str | Corpus = "test",
     progress: Progress = silent,
 ) -> Breakdown:
     """Say of each error of a model on a part of a text which oracle removes it: the first in order that does.
 
-    `corpus` is the whole text: oracles look at its training part and at what stands before the part that the model reads. A trace
-    of that part stands for the model. Without `oracles` they are the paper's. An error is a symbol with a probability below half.
+    `corpus` is the whole text: oracles look at its training part and at what stands before the part that the model reads: a split,
+    or what was cut from one (`corpus.split("test").head(100_000)`). A trace of that part stands for the model. Without `oracles`
+    they are the paper's. An error is a symbol with a probability below one half.
 
     Raises `UsageError` for a part of a text in place of the whole, for two oracles of one name, and for one that doesn't answer
     for each error.
@@ -96,7 +102,7 @@ def errors(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two oracles are called {twice[0]!r}; give each its own name")
     name = model.name if not isinstance(model, Trace) else str(model.model["name"])
-    readings = read_all({name: model}, corpus.split(part), progress=progress)
+    readings = read_all({name: model}, corpus.split(part) if isinstance(part, str) else part, progress=progress)
     wrong = readings.errors()[0]
     mistakes = Mistakes(corpus, corpus.split("train"), readings.origins[wrong], readings.probability[0][wrong], len(readings))
     removed, rows = np.full(len(mistakes), -1, np.int64), []

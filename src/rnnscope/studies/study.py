@@ -1,7 +1,7 @@
 """`study`: one call from a text to a page that shows what a recurrent network learned from it."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from rnnscope import __version__
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.saturation import COLUMNS, saturation
+from rnnscope.breakdown import errors
+from rnnscope.comparison import compare
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
 from rnnscope.files import claim, clear_partial, read_json, write_json, write_text
@@ -21,6 +23,7 @@ from rnnscope.findings.connections import connections
 from rnnscope.models import Architecture, RecurrentLM
 from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
+from rnnscope.ngrams import NGramLM
 from rnnscope.progress import Progress
 from rnnscope.recording import record
 from rnnscope.studies.steps import Step, Steps, Watch, nobody
@@ -34,6 +37,9 @@ MARKER = "study.json"
 RECORDED = 131_072
 """Symbols of the test part that are recorded and scored."""
 _SAMPLE = 1_000
+_CONTEXT = 20
+"""Symbols of context of the n-gram model that the network stands beside."""
+_COMPARED = ("models", "overlap", "gains", "errors")
 
 
 def default_recipe(architecture: Architecture | None = None, epochs: int = 100, updates: int = 5_000, seed: int = 0) -> Recipe:
@@ -67,6 +73,16 @@ class Study:
     @cached_property
     def saturation(self) -> pd.DataFrame:
         return read_table(self.path / "tables" / "saturation.parquet")
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """What kind each of the network's errors is; see `breakdown.Breakdown.table`."""
+        return read_table(self.path / "tables" / "errors.parquet")
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """Which symbols the network knows better than a 20-gram; see `comparison.gains`."""
+        return read_table(self.path / "tables" / "gains.parquet")
 
 
 def study(
@@ -131,6 +147,14 @@ class _Work:
             Step("score", self.score, ("tables/units.parquet", "tables/scores.parquet"), scoring, ("record",)),
             Step("cards", self.cards, ("cards.json",), None, ("score",)),
             Step("saturation", self.saturation, ("tables/saturation.parquet",), None, ("record",)),
+            Step(
+                "compare",
+                self.compare,
+                ("tables/models.parquet", "tables/overlap.parquet", "tables/gains.parquet"),
+                _CONTEXT,
+                ("record",),
+            ),
+            Step("errors", self.errors, ("tables/errors.parquet", "errors.json"), None, ("record",)),
             Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
             Step(
                 "figures",
@@ -139,7 +163,7 @@ class _Work:
                 None,
                 ("score", "saturation"),
             ),
-            Step("report", self.report, ("report.html",), None, ("figures", "cards", "sample")),
+            Step("report", self.report, ("report.html",), None, ("figures", "cards", "sample", "compare", "errors")),
         ]
 
     def train(self, progress: Progress) -> None:
@@ -176,6 +200,24 @@ class _Work:
         table = saturation(trace) if gates else pd.DataFrame(columns=list(COLUMNS))
         write_table(self.folder / "tables" / "saturation.parquet", table, {"model": trace.model})
 
+    def compare(self, progress: Progress) -> None:
+        trace = self.study.trace
+        ngram = NGramLM.fit(self.corpus.split("train"), _CONTEXT)
+        found = compare({"network": trace, ngram.name: ngram}, progress=progress)
+        about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
+        for name, table in (("models", found.models), ("overlap", found.overlap), ("gains", found.gains())):
+            write_table(self.folder / "tables" / f"{name}.parquet", table, about)
+
+    def errors(self, progress: Progress) -> None:
+        trace = self.study.trace
+        found = errors(trace, self.corpus, part=trace.corpus, progress=progress)
+        write_table(self.folder / "tables" / "errors.parquet", found.table, {"model": trace.model})
+        seen = found.categories.query("errors > 0")["category"]
+        excerpts = [{"category": name, "excerpts": [asdict(e) for e in found.excerpts(name)]} for name in seen]
+        write_json(
+            self.folder / "errors.json", {"errors": len(found.mistakes), "symbols": found.mistakes.symbols, "seen": excerpts}
+        )
+
     def sample(self, progress: Progress) -> None:
         with computing():
             model = self.study.run.model()
@@ -190,7 +232,7 @@ class _Work:
         write_text(self.folder / "report.html", write_report(self.data()))
 
     def data(self) -> ReportData:
-        sample_path, cards_path = self.folder / "sample.json", self.folder / "cards.json"
+        sample_path, cards_path, errors_path = (self.folder / f"{name}.json" for name in ("sample", "cards", "errors"))
         return ReportData(
             corpus=self.corpus,
             run=self.study.run,
@@ -200,6 +242,8 @@ class _Work:
             saturation=self.study.saturation,
             hypotheses={h.name: h for h in self.hypotheses},
             left_out=dict(self.study.units.attrs["left_out"]),
+            tables={name: read_table(path) for name in _COMPARED if (path := self.folder / "tables" / f"{name}.parquet").exists()},
+            errors=read_json(errors_path, "the errors of a study") if errors_path.exists() else {},
             cards=read_json(cards_path, "the cards of a study")["cards"] if cards_path.exists() else [],
             sample=read_json(sample_path, "a sample") if sample_path.exists() else {},
             # The page can't know how long it takes itself, also where it is made again.

@@ -16,10 +16,12 @@ from markupsafe import Markup
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.significance import RATE, STRONG
+from rnnscope.breakdown.breakdown import by_category
+from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
 from rnnscope.traces import Trace
-from rnnscope.views import figures
+from rnnscope.views import canvas, comparisons, figures
 from rnnscope.views.palette import BLUE, RED
 from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
 
@@ -38,6 +40,8 @@ class ReportData:
     saturation: pd.DataFrame
     hypotheses: dict[str, Hypothesis]
     left_out: dict[str, str]
+    tables: dict[str, pd.DataFrame]
+    errors: dict[str, Any]
     cards: list[dict[str, Any]]
     sample: dict[str, Any]
     seconds: dict[str, float]
@@ -104,6 +108,8 @@ def describe(data: ReportData) -> dict[str, Any]:
         "curve": figures.learning_curve(history),
         "saturation": [figures.saturation_scatter(part) for _, part in data.saturation.groupby("gate", sort=False)],
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
+        "beside": _beside(data),
+        "errors": _errors(data),
         "sample": {**data.sample, "text": glyphs(data.sample["text"], "characters")},
         "recipe": recipe,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in data.seconds.items()],
@@ -112,6 +118,45 @@ def describe(data: ReportData) -> dict[str, Any]:
         "machine": data.machine,
         "red": RED,
         "blue": BLUE,
+    }
+
+
+def _beside(data: ReportData) -> dict[str, Any] | None:
+    """The network beside an n-gram model of the same text."""
+    if "overlap" not in data.tables:
+        return None
+    models, gained = data.tables["models"], data.tables["gains"]
+    names = tuple(models["model"])
+    return {
+        "other": names[1],
+        "models": models.to_dict("records"),
+        "venn": Markup(canvas.written(comparisons.venn(venn(data.tables["overlap"], names)))),
+        "gains": Markup(canvas.written(comparisons.gains(gained, *names))),
+    }
+
+
+def _errors(data: ReportData) -> dict[str, Any] | None:
+    """What kind the network's errors are, with stretches of text in which those of a category are marked."""
+    if "errors" not in data.tables or not data.errors["errors"]:
+        return None
+    categories = by_category(data.tables["errors"])
+    kind = data.trace.corpus.vocabulary.kind
+    seen = [
+        {
+            "category": each["category"],
+            "excerpts": [
+                [(glyphs(c, kind).replace("\n", "↵"), k in set(excerpt["marks"])) for k, c in enumerate(excerpt["text"])]
+                for excerpt in each["excerpts"]
+            ],
+        }
+        for each in data.errors["seen"]
+    ]
+    return {
+        "errors": data.errors["errors"],
+        "rate": data.errors["errors"] / data.errors["symbols"],
+        "categories": categories.to_dict("records"),
+        "waterfall": Markup(canvas.written(comparisons.waterfall(categories))),
+        "seen": seen,
     }
 
 
@@ -157,8 +202,8 @@ def write_figures(data: ReportData, folder: Path) -> None:
         score = f"{row['signal']}[{row['unit']}]   AUROC {row['score']:.3f}   last symbol {row['last_symbol']:.3f}"
         rows.append((data.hypotheses[row["hypothesis"]].sentence.removeprefix("whether "), score, piece))
     picture = figures.units_picture(rows)
-    write_bytes(folder / "units.png", figures.to_png(picture))
-    write_text(folder / "units.svg", figures.to_svg(picture))
+    write_bytes(folder / "units.png", canvas.to_png(picture))
+    write_text(folder / "units.svg", canvas.to_svg(picture))
     write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
     if len(data.saturation):
         write_text(folder / "saturation.svg", figures.saturation_scatter(data.saturation))

@@ -1,0 +1,83 @@
+"""What figures are drawn on: axes that follow the page's colours, and how a figure becomes SVG or PNG."""
+
+import io
+from functools import cache
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+
+from rnnscope.views.palette import BLUE, INK, RED
+
+# Placeholder colours that the page's style sheet replaces, so that one SVG serves light, dark and print.
+THEMED, FAINT = "#010203", "#040506"
+_PLAIN = {THEMED: INK, FAINT: "#d9dde2"}
+_THEME = {THEMED: f"var(--ink, {INK})", FAINT: "var(--line, #d9dde2)", BLUE: f"var(--blue, {BLUE})", RED: f"var(--red, {RED})"}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "rnnscope", "font.family": ["DejaVu Sans"], "font.size": 10}
+
+
+def themed(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure without a background, of so many inches, and its panels side by side."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    grid: list[Axes] = list(figure.subplots(1, panels, squeeze=False)[0])
+    for axes in grid:
+        axes.patch.set_alpha(0)
+        axes.tick_params(colors=THEMED, labelsize=9)
+        axes.xaxis.label.set_color(THEMED)
+        axes.yaxis.label.set_color(THEMED)
+        axes.grid(color=FAINT, linewidth=0.6)
+        axes.set_axisbelow(True)
+        for name, spine in axes.spines.items():
+            spine.set_visible(name in ("left", "bottom"))
+            spine.set_color(FAINT)
+    return figure, grid
+
+
+def legend(axes: Axes) -> None:
+    axes.legend(frameon=False, labelcolor=THEMED, fontsize=9)
+
+
+def _svg(figure: Figure, style: Any = _STYLE) -> str:
+    out = io.StringIO()
+    with rc_context(style):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def written(figure: Figure) -> str:
+    """SVG with the page's own colours, and ours where there is no page."""
+    return _coloured(_svg(figure), _THEME)
+
+
+def to_svg(figure: Figure) -> str:
+    """A picture that stands alone, as SVG; letters are outlines, so that they keep to their cells with any fonts."""
+    return _coloured(_svg(figure, {**_STYLE, "svg.fonttype": "path"}), _PLAIN)
+
+
+def _coloured(svg: str, colours: dict[str, str]) -> str:
+    for placeholder, colour in colours.items():
+        svg = svg.replace(placeholder, colour)
+    return svg
+
+
+def to_png(figure: Figure, dpi: int = 160) -> bytes:
+    out = io.BytesIO()
+    # Hinting would round each letter's width to whole pixels, and a line would drift off its cells.
+    with rc_context({"text.hinting": "no_hinting"}):
+        figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    return out.getvalue()
+
+
+@cache
+def _font() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans Mono")).get_charmap())
+
+
+def drawable(text: str) -> str:
+    """What a picture shows of a text: signs for line ends and tabs, and for what its font doesn't have."""
+    shown = text.replace("\n", "↵").replace("\t", "→")
+    return "".join(c if ord(c) in _font() else "▯" for c in shown)

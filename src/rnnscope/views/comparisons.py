@@ -1,0 +1,141 @@
+"""Figures of comparisons, from the tables of `comparison` and `breakdown`; `canvas` writes them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from rnnscope.comparison.venn import Venn
+from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed
+from rnnscope.views.palette import BLUE, RED, SERIES
+
+_DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
+_MOST = 10
+
+
+def venn(data: Venn) -> Figure:
+    """Errors of two or three models, as circles with the numbers of symbols."""
+    figure, [axes] = themed(4.6, 3.2)
+    axes.axis("off")
+    total = max(sum(data.counts.values()), 1)
+    for k, ((x, y, r), name) in enumerate(zip(data.circles, data.names, strict=True)):
+        axes.add_patch(Circle((x, y), r, facecolor=SERIES[k], alpha=0.22))
+        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=name))
+    for chosen, place in data.places.items():
+        share = data.counts[chosen] / total
+        if place and share >= 0.005:
+            axes.text(
+                *place, f"{share:.0%}" if share >= 0.02 else f"{share:.1%}", ha="center", va="center", color=THEMED, fontsize=9
+            )
+    ends = np.array([(x - r, y - r, x + r, y + r) for x, y, r in data.circles])
+    axes.set_xlim(ends[:, 0].min() - 0.02, ends[:, 2].max() + 0.02)
+    axes.set_ylim(ends[:, 1].min() - 0.02, ends[:, 3].max() + 0.02)
+    axes.set_aspect("equal")
+    figure.legend(
+        *axes.get_legend_handles_labels(), frameon=False, labelcolor=THEMED, fontsize=9, loc="outside lower center", ncols=3
+    )
+    return figure
+
+
+def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Figure:
+    """The symbols with the largest gains of one model over another, ten each way, with 95 % intervals; `least` counts of each."""
+    common = table[table["count"] >= least]
+    shown = common if len(common) <= 2 * _MOST else pd.concat([common.head(_MOST), common.tail(_MOST)])
+    figure, [axes] = themed(5.2, max(1.2, 0.24 * len(shown) + 0.9))
+    rows = np.arange(len(shown))[::-1]
+    colours = [BLUE if gain > 0 else RED for gain in shown["gain"]]
+    errors = np.abs(shown[["low", "high"]].to_numpy().T - shown["gain"].to_numpy())
+    axes.barh(rows, shown["gain"], color=colours, height=0.7)
+    axes.errorbar(shown["gain"], rows, xerr=np.nan_to_num(errors), fmt="none", ecolor=THEMED, elinewidth=1)
+    axes.set_yticks(rows, [_sign(symbol) for symbol in shown["symbol"]], family="DejaVu Sans Mono")
+    axes.set_xlabel(f"mean probability: {model} less {other}")
+    return figure
+
+
+def distances(table: pd.DataFrame) -> Figure:
+    """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model."""
+    figure, [axes] = themed(5.2, 3.0)
+    for k, (name, part) in enumerate(table.groupby("model", sort=False)):
+        colour = SERIES[k % len(SERIES)]
+        axes.plot(part["distance"], part["probability"], color=colour, linewidth=1.8, label=str(name))
+        axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlabel("symbols since it was opened")
+    axes.set_ylabel("probability of closing it")
+    axes.set_ylim(0, 1)
+    if len(table):
+        legend(axes)
+    return figure
+
+
+def contexts(table: pd.DataFrame) -> Figure:
+    """The rise of the loss by how much of the context is left, a line for each model and what happens to the rest."""
+    figure, [axes] = themed(5.6, 3.2)
+    ways = list(dict.fromkeys(table["way"]))
+    for k, (name, part) in enumerate(table.groupby("model", sort=False)):
+        for way, some in part.groupby("way", sort=False):
+            style = _DASHES[ways.index(str(way)) % len(_DASHES)]
+            axes.plot(some["context"], some["rise"], color=SERIES[k % len(SERIES)], linestyle=style, label=f"{name}, {way}")
+    axes.set_xscale("log")
+    axes.set_xlabel("symbols of the context that are left as they were")
+    axes.set_ylabel("rise of the loss, nats")
+    legend(axes)
+    return figure
+
+
+def model_map(places: pd.DataFrame) -> Figure:
+    """Models on a plane, near where they agree; `places` has `model`, `x`, `y` and, where it is known, `kind`."""
+    figure, [axes] = themed(4.8, 3.8)
+    kinds = list(dict.fromkeys(places["kind"])) if "kind" in places else [""]
+    for k, kind in enumerate(kinds):
+        part = places[places["kind"] == kind] if "kind" in places else places
+        axes.scatter(part["x"], part["y"], s=40, color=SERIES[k % len(SERIES)], marker="os^D"[k % 4], label=str(kind))
+        for name, x, y in zip(part["model"].tolist(), part["x"].tolist(), part["y"].tolist(), strict=True):
+            axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=THEMED)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.margins(0.18)
+    if len(kinds) > 1:
+        legend(axes)
+    return figure
+
+
+def waterfall(categories: pd.DataFrame) -> Figure:
+    """The share of a model's errors that each category takes away, one after the other."""
+    figure, [axes] = themed(5.6, 2.8)
+    left = 1.0
+    for k, share in enumerate(categories["share"].tolist()):
+        axes.bar(k, share, bottom=left - share, color=SERIES[k % len(SERIES)], width=0.72)
+        axes.text(k, left + 0.015, f"{share:.0%}", ha="center", va="bottom", fontsize=9, color=THEMED)
+        if k:
+            axes.plot([k - 0.64, k - 0.36], [left, left], color=FAINT, linewidth=1)
+        left -= share
+    axes.set_xticks(range(len(categories)), [str(name).replace(" ", "\n") for name in categories["category"]])
+    axes.set_ylabel("share of the errors")
+    axes.set_ylim(0, 1.1)
+    return figure
+
+
+def pie(breakdowns: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
+    """The errors of one or several models by category, as the paper draws them; each with its table of categories."""
+    figure, panels = themed(3.4 * len(breakdowns), 3.2, len(breakdowns))
+    for (name, categories), axes in zip(breakdowns, panels, strict=True):
+        some = categories[categories["errors"] > 0]
+        axes.set_title(name, fontsize=10, color=THEMED)
+        if not len(some):
+            axes.axis("off")
+            continue
+        colours = [SERIES[k % len(SERIES)] for k in some.index]
+        labels = [f"{category} {share:.0%}" for category, share in zip(some["category"], some["share"], strict=True)]
+        axes.pie(
+            some["errors"], labels=labels, colors=colours, startangle=90, counterclock=False,
+            textprops={"fontsize": 8, "color": THEMED}, wedgeprops={"alpha": 0.75, "linewidth": 1, "edgecolor": "white"},
+        )  # fmt: skip
+    return figure
+
+
+def _sign(symbol: str) -> str:
+    """A symbol as a label of an axis: something to see for each."""
+    return {" ": "␣", "\r": "\\r"}.get(symbol) or drawable(symbol)
