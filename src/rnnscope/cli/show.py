@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN = (
-    "hypothesis", "signal", "unit", "measure", "score", "low", "high", "f1", "lag", "untrained", "last_symbol", "rotated", "probe",
-    "p_value", "q_value", "finding", "loss_critical", "loss_elsewhere", "others_critical", "p_causal",
+    "hypothesis", "signal", "unit", "measure", "score", "low", "high", "untrained", "last_symbol", "probe", "q_value", "finding",
+    "loss_critical", "loss_elsewhere",
 )  # fmt: skip
 """What people see of the table of best units; programs get all of it."""
 
@@ -54,7 +54,8 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in table.columns:
         right = is_numeric_dtype(table[name])
-        shown.add_column(str(name), justify="right" if right else "left", no_wrap=right, overflow="fold")
+        whole = right or not any(" " in str(value) for value in table[name])  # a name is never broken
+        shown.add_column(str(name), justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*("" if isna(v) else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
     Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)

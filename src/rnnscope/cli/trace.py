@@ -118,10 +118,9 @@ def cells(
 
     Each unit meets each hypothesis. The best one is chosen on the first half of the text; its score, with a 95 % interval, is from
     the second: AUROC for yes-or-no hypotheses (chance 0.5), a rank correlation for graded ones, a share of the information for
-    categories (chance 0). Beside it what else tells the claim: the best of five untrained networks, the last symbol alone, the best
-    direction of a random rotation, a linear probe. 'p' is against chance, the best of all units; 'q' the false discovery rate at
-    which chance, the last symbol and untrained networks are all ruled out. A finding has q of at most 0.05 and is strong.
-    With --json and --csv every column is there.
+    categories (chance 0). Beside it what else tells the claim: the best of five untrained networks, the last symbol alone, a linear
+    probe. 'q_value' is the false discovery rate at which chance, the last symbol and untrained networks are all ruled out. A
+    finding has at most 0.05 and is strong. With --json and --csv there is more: the best direction of a random rotation, F1, lag, …
 
     \b
     Example:
