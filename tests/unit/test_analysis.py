@@ -150,25 +150,25 @@ def test_saturation_without_gates(tmp_path: Path) -> None:
 
 
 def test_timescales_by_hand(tmp_path: Path) -> None:
-    """A latch, a counter, a dead unit, noise, and a latch whose gate keeps little."""
+    """A latch, a counter, a dead unit, noise, a latch whose gate keeps little, and a state that drifts to where it stays."""
     generator, length = np.random.default_rng(0), 4_000
     corpus = rs.Corpus.from_text("ab" * (length // 2))
     latch = np.repeat(generator.integers(0, 2, length // 50), 50) * 2.0 - 1
-    counter = np.arange(length) % 40 / 40
-    cells = np.stack([latch, counter, np.full(length, 0.3), generator.normal(size=length), latch], axis=1)
-    forget = np.tile([0.99, 0.95, 0.99, 0.99, 0.5], (length, 1))
+    counter, drift = np.arange(length) % 40 / 40, np.minimum(np.arange(length) / 200, 1)
+    cells = np.stack([latch, counter, np.full(length, 0.3), generator.normal(size=length), latch, drift], axis=1)
+    forget = np.tile([0.99, 0.95, 0.99, 0.99, 0.5, 0.99], (length, 1))
     forget[::20, 0] = 0.1
     writer = TraceWriter(
         tmp_path / "t", corpus,
-        [Signal("layer0/forget", 5, "f; 1 keeps", 0.0, 1.0, gate=True), Signal("layer0/cell", 5, "c", state=True)],
+        [Signal("layer0/forget", 6, "f; 1 keeps", 0.0, 1.0, gate=True), Signal("layer0/cell", 6, "c", state=True)],
     )  # fmt: skip
     writer.write(0, {"layer0/forget": forget.astype(np.float32), "layer0/cell": cells.astype(np.float32)})
     writer.finish({"model": {"name": "given", "fingerprint": "0"}})
     table = timescales(rs.open_trace(tmp_path / "t"))
-    assert table["kind"].tolist() == ["latch", "counter", "dead", "", ""]
-    np.testing.assert_allclose(table["memory"], -1 / np.log([0.99, 0.95, 0.99, 0.99, 0.5]), rtol=0.07)
+    assert table["kind"].tolist() == ["latch", "counter", "dead", "", "", ""]
+    np.testing.assert_allclose(table["memory"], -1 / np.log([0.99, 0.95, 0.99, 0.99, 0.5, 0.99]), rtol=0.07)
     assert table["low"][0] == pytest.approx(-1 / np.log(0.99), rel=0.07)
-    np.testing.assert_allclose(table["kept"], [0.95, 1, 1, 1, 0])
+    np.testing.assert_allclose(table["kept"], [0.95, 1, 1, 1, 0, 1])
     np.testing.assert_allclose(table["deviation"], cells.std(0), atol=1e-6)
     assert set(table["gate"]) == {"layer0/forget"}
     assert set(table["state"]) == {"layer0/cell"}

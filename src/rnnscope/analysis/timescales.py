@@ -23,6 +23,8 @@ DEAD = 0.01
 """A unit is dead whose state has a smaller standard deviation."""
 SIDES, CROSSES = 0.25, 0.05
 """A latch is for nine symbols in ten within a quarter of its range from an end, and crosses the middle once in twenty at most."""
+OFTEN = 10
+"""So often a latch crosses the middle, and a counter goes back, at least: a state that only drifts is neither."""
 ONE_WAY, STEEPER = 0.8, 3.0
 """A counter moves the same way at four symbols in five, and back by three times as much at a time."""
 
@@ -43,7 +45,7 @@ def timescales(trace: Trace) -> pd.DataFrame:
     - `gate` and `state` are the signals; `memory` is over how many symbols the state would fall to 1/e, by the median of what is
       kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. `kept`: the share of symbols at which more than 0.9 is.
     - `deviation`: the standard deviation of the state.
-    - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `ONE_WAY`. The last two have `kept` of at least 0.9.
+    - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. The last two have `kept` of at least 0.9.
 
     Memory doesn't grow with the text. Raises `InputError` for a trace without such gates.
     """
@@ -136,11 +138,12 @@ class _Counts:
 
     def _latches(self) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = (self.sided >= _ALWAYS * self.symbols) & (self.crossed <= CROSSES * self.pairs)
-        return found & (self.crossed > 0)
+        return found & (self.crossed >= OFTEN)
 
     def _counts(self) -> NDArray[np.bool_]:
         found = np.zeros(len(self.open), np.bool_)
         size = self.moved / np.maximum(self.steps, 1)
         for way in (0, 1):
-            found |= (self.steps[way] >= ONE_WAY * self.pairs) & (size[1 - way] >= STEEPER * size[way])
+            steady = self.steps[way] >= ONE_WAY * self.pairs
+            found |= steady & (self.steps[1 - way] >= OFTEN) & (size[1 - way] >= STEEPER * size[way])
         return found
