@@ -45,7 +45,8 @@ def timescales(trace: Trace) -> pd.DataFrame:
     - `gate` and `state` are the signals; `memory` is over how many symbols the state would fall to 1/e, by the median of what is
       kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. `kept`: the share of symbols at which more than 0.9 is.
     - `deviation`: the standard deviation of the state.
-    - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. The last two have `kept` of at least 0.9.
+    - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. A latch or a counter has `kept`
+      of at least 0.9.
 
     Memory doesn't grow with the text. Raises `InputError` for a trace without such gates.
     """

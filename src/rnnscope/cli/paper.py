@@ -80,3 +80,42 @@ def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, fo
     if count or runs is not None:
         click.echo(f"{len(written)} results written to {results / 'table2'}", err=True)
     print_table(table.table2(results / "table2", texts), form)
+
+
+def _figure(name: str) -> click.Command:
+    @paper.command(name, short_help=f"The paper's {name.removeprefix('figure')}. figure, from the networks that are kept.")
+    @click.option("--corpus", type=click.Choice(["warpeace", "linux"]), help="Only this text.")
+    @click.option(
+        "--results", type=click.Path(path_type=Path), default=Path("results/paper"), show_default=True,
+        help="Where networks and results are kept.",
+    )  # fmt: skip
+    def command(corpus: str | None, results: Path) -> None:
+        from rnnscope.paper.entries import CORPORA
+        from rnnscope.paper.figures import described
+
+        for text in (corpus,) if corpus else CORPORA:
+            with progress_bar(f"{name}, {text}") as progress:
+                written = described(results, text, [name], progress=progress)
+            for path in written:
+                click.echo(path)
+
+    command.help = f"""{_FIGURES[name]}
+
+    Tables are written as CSV, pictures as SVG, to results/paper/{name}.
+
+    \b
+    Example:
+      rnnscope paper {name} --corpus warpeace
+    """
+    return command
+
+
+_FIGURES = {
+    "figure1": "The map of models: how often networks and n-grams hold the same symbol for likeliest.",
+    "figure3": "How often gates are shut or open, and how long units keep what they hold.",
+    "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
+    "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
+    "figure6": "What kind each error is (the paper's section 7).",
+}
+for _name in _FIGURES:
+    _figure(_name)

@@ -53,7 +53,7 @@ def around_event(event: dict[str, Any]) -> str:
     return written(figure)
 
 
-def saturation_scatter(table: pd.DataFrame) -> str:
+def saturation_scatter(table: pd.DataFrame) -> Figure:
     """One panel per gate: a circle per unit at (fraction right-saturated, fraction left-saturated), coloured by layer."""
     gates = list(dict.fromkeys(table["gate"]))
     figure, panels = themed(3.1 * len(gates), 3.2, len(gates))
@@ -72,7 +72,7 @@ def saturation_scatter(table: pd.DataFrame) -> str:
     panels[0].set_ylabel("left-saturated (< 0.1)")
     if table["layer"].nunique() > 1:
         legend(panels[-1])
-    return written(figure)
+    return figure
 
 
 def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92, lines: int = 6) -> Figure:

@@ -2,7 +2,7 @@
 
 RED = "#e4572e"
 BLUE = "#1d5fa8"
-SERIES = ("#1d5fa8", "#e4572e", "#7a5195", "#2a9d8f")
+SERIES = ("#1d5fa8", "#e4572e", "#7a5195", "#2a9d8f", "#b8860b", "#6c757d")
 INK = "#16191d"
 PAPER = "#ffffff"
 

@@ -106,7 +106,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "left_out": data.left_out,
         "best": best,
         "curve": figures.learning_curve(history),
-        "saturation": [figures.saturation_scatter(part) for _, part in data.saturation.groupby("gate", sort=False)],
+        "saturation": [canvas.written(figures.saturation_scatter(part)) for _, part in data.saturation.groupby("gate", sort=False)],
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
         "beside": _beside(data),
         "errors": _errors(data),
@@ -206,7 +206,7 @@ def write_figures(data: ReportData, folder: Path) -> None:
     write_text(folder / "units.svg", canvas.to_svg(picture))
     write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
     if len(data.saturation):
-        write_text(folder / "saturation.svg", figures.saturation_scatter(data.saturation))
+        write_text(folder / "saturation.svg", canvas.to_svg(figures.saturation_scatter(data.saturation)))
 
 
 def _share(score: float, chance: float) -> float:

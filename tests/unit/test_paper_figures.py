@@ -1,0 +1,48 @@
+"""The paper's figures, made of a small network and a small text."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import rnnscope as rs
+from rnnscope.exceptions import FormatError
+from rnnscope.paper import figures
+from rnnscope.paper.figures import Material
+
+
+@pytest.fixture
+def material(model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    (tmp_path / "weights" / "small-lstm").mkdir(parents=True)
+    monkeypatch.setattr("rnnscope.training.Run.open", lambda path: None)
+    monkeypatch.setattr(Material, "whole", corpus)
+    monkeypatch.setattr(Material, "network", model)
+    return Material("small", tmp_path / "weights")
+
+
+def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None:
+    expected = {
+        "figure1": {"agreement", "map"},
+        "figure3": {"saturation", "timescales"},
+        "figure4": {"models", "overlap", "gains"},
+        "figure6": {"lstm", "20-gram"},
+    }
+    for name, tables in expected.items():
+        drawn = figures.FIGURES[name](material)
+        assert set(drawn.tables) == tables
+        written = figures.write(drawn, tmp_path / name, "small")
+        assert {path.suffix for path in written} == {".csv", ".svg"}
+        for path in written:
+            assert path.stat().st_size
+            if path.suffix == ".csv":
+                assert len(pd.read_csv(path)) == len(drawn.tables[path.stem.removeprefix("small-")])
+            else:
+                assert path.read_text().startswith("<svg")
+    errors = pd.read_csv(tmp_path / "figure6" / "small-lstm.csv")
+    assert errors["share"].sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_network_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="warpeace-lstm is missing; expected a run"):
+        figures.described(tmp_path, "warpeace", ["figure4"])
