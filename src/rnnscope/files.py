@@ -1,5 +1,6 @@
 """Files that are never half there: written beside their place, flushed, then moved into it."""
 
+import csv
 import hashlib
 import json
 import os
@@ -8,11 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from rnnscope.exceptions import FormatError, OccupiedError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARTIAL = ".rnnscope-partial-"
 _UNFINISHED = ".rnnscope-unfinished-"
@@ -204,3 +208,14 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def csv_of(table: "pd.DataFrame", *, digits: int | None = None) -> str:
+    """A table as CSV, numbers with so many significant digits.
+
+    All strings are quoted where one holds a carriage return: Python's writer leaves it bare, and readers take it for a line's end.
+    """
+    bare = any(isinstance(value, str) and "\r" in value for name in table for value in table[name])
+    form = None if digits is None else f"%.{digits}g"
+    text: str = table.to_csv(index=False, float_format=form, quoting=csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL)
+    return text

@@ -1,5 +1,6 @@
 """The paper's figures, made of a small network and a small text."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 import rnnscope as rs
 from rnnscope.exceptions import FormatError
+from rnnscope.files import csv_of
 from rnnscope.paper import figures
 from rnnscope.paper.figures import Material
 
@@ -41,6 +43,15 @@ def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None
                 assert path.read_text().startswith("<svg")
     errors = pd.read_csv(tmp_path / "figure6" / "small-lstm.csv")
     assert errors["share"].sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_csv_of_symbols_that_end_lines() -> None:
+    table = pd.DataFrame({"symbol": ["\r", "\n", ",", '"', "é"], "gain": [0.123456789, 1, 2, 3, 4]})
+    read = pd.read_csv(io.StringIO(csv_of(table), newline=""))
+    assert read["symbol"].tolist() == table["symbol"].tolist()
+    assert read["gain"].tolist() == table["gain"].tolist()
+    assert csv_of(table[1:3], digits=2).splitlines()[0] == "symbol,gain"
+    assert '"\r","0.12"' in csv_of(table, digits=2)
 
 
 def test_a_network_that_is_not_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rnnscope.files import csv_of
 from rnnscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
     if form == "json":
         click.echo(json.dumps(json.loads(table.to_json(orient="records", double_precision=15)), indent=1, ensure_ascii=False))
     elif form == "csv":
-        click.echo(table.to_csv(index=False), nl=False)
+        click.echo(csv_of(table), nl=False)
     else:
         _print_rich(table, digits)
 

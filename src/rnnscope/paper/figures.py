@@ -20,7 +20,7 @@ from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.corpora.named import corpus as named
 from rnnscope.exceptions import FormatError
-from rnnscope.files import replacing, write_text
+from rnnscope.files import csv_of, write_text
 from rnnscope.models import Network
 from rnnscope.ngrams import NGramLM
 from rnnscope.paper.provenance import commit, machine
@@ -137,8 +137,7 @@ def write(drawn: Drawn, into: Path, text: str) -> list[Path]:
     written = []
     for name, table in drawn.tables.items():
         written.append(into / f"{text}-{name}.csv")
-        with replacing(written[-1]) as new:
-            table.to_csv(new, index=False, float_format="%.6g")
+        write_text(written[-1], csv_of(table, digits=6))
     for name, figure in drawn.figures.items():
         written.append(into / f"{text}-{name}.svg")
         write_text(written[-1], canvas.to_svg(figure))
