@@ -60,6 +60,7 @@ _PUBLIC = {
     "timescales": "rnnscope.analysis.timescales",
     "train": "rnnscope.training",
     "wrap": "rnnscope.models.wrapped",
+    "writes": "rnnscope.analysis.writes",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
     from rnnscope.analysis.saturation import saturation as saturation
     from rnnscope.analysis.timescales import timescales as timescales
+    from rnnscope.analysis.writes import writes as writes
     from rnnscope.breakdown import Breakdown as Breakdown
     from rnnscope.breakdown import Oracle as Oracle
     from rnnscope.breakdown import errors as errors
