@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import rnnscope as rs
+from rnnscope.cli.paper import _FIGURES, paper
 from rnnscope.exceptions import FormatError
 from rnnscope.files import csv_of
 from rnnscope.paper import figures
@@ -57,3 +59,11 @@ def test_csv_of_symbols_that_end_lines() -> None:
 def test_a_network_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="warpeace-lstm is missing; expected a run"):
         figures.described(tmp_path, "warpeace", ["figure4"])
+
+
+def test_every_figure_has_its_command(tmp_path: Path) -> None:
+    assert set(_FIGURES) == set(figures.FIGURES)
+    assert set(paper.commands) == {"table1", "table2", "errors", "all", *_FIGURES}
+    for name in ("figure6", "errors", "all"):
+        done = CliRunner().invoke(paper, [name, "--corpus", "linux", "--results", str(tmp_path)])
+        assert "linux-lstm is missing" in str(done.exception)

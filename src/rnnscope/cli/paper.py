@@ -9,7 +9,7 @@ from rnnscope.cli.show import print_table, progress_bar, table_options
 
 @click.group()
 def paper() -> None:
-    """The paper's tables, published and found.
+    """The paper's tables and figures, published and found.
 
     \b
     Example:
@@ -82,8 +82,19 @@ def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, fo
     print_table(table.table2(results / "table2", texts), form)
 
 
-def _figure(name: str) -> click.Command:
-    @paper.command(name, short_help=f"The paper's {name.removeprefix('figure')}. figure, from the networks that are kept.")
+_FIGURES = {
+    "figure1": "The map of models: how often networks and n-grams hold the same symbol for likeliest.",
+    "figure3": "How often gates are shut or open, and how long units keep what they hold.",
+    "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
+    "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
+    "figure6": "What kind each error is (the paper's section 7).",
+}
+
+
+def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
+    """Add a command that makes some of the figures."""
+
+    @paper.command(name, short_help=sentence)
     @click.option("--corpus", type=click.Choice(["warpeace", "linux"]), help="Only this text.")
     @click.option(
         "--results", type=click.Path(path_type=Path), default=Path("results/paper"), show_default=True,
@@ -95,27 +106,21 @@ def _figure(name: str) -> click.Command:
 
         for text in (corpus,) if corpus else CORPORA:
             with progress_bar(f"{name}, {text}") as progress:
-                written = described(results, text, [name], progress=progress)
+                written = described(results, text, figures, progress=progress)
             for path in written:
                 click.echo(path)
 
-    command.help = f"""{_FIGURES[name]}
+    command.help = f"""{sentence}
 
-    Tables are written as CSV, pictures as SVG, to results/paper/{name}.
+    Tables are written as CSV, pictures as SVG, to folders in results/paper.
 
     \b
     Example:
       rnnscope paper {name} --corpus warpeace
     """
-    return command
 
 
-_FIGURES = {
-    "figure1": "The map of models: how often networks and n-grams hold the same symbol for likeliest.",
-    "figure3": "How often gates are shut or open, and how long units keep what they hold.",
-    "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
-    "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
-    "figure6": "What kind each error is (the paper's section 7).",
-}
-for _name in _FIGURES:
-    _figure(_name)
+for _name, _sentence in _FIGURES.items():
+    _figure(_name, _sentence, (_name,))
+_figure("errors", _FIGURES["figure6"], ("figure6",))
+_figure("all", "All of the figures.", tuple(_FIGURES))
