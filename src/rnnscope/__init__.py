@@ -29,6 +29,7 @@ _PUBLIC = {
     "Vocabulary": "rnnscope.corpora",
     "WindowLM": "rnnscope.models",
     "ablate": "rnnscope.models.interventions",
+    "attribution": "rnnscope.findings.attribution",
     "best_units": "rnnscope.analysis",
     "Evaluation": "rnnscope.models",
     "Breakdown": "rnnscope.breakdown",
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from rnnscope.corpora.named import corpus as corpus
     from rnnscope.exceptions import RnnscopeError as RnnscopeError
     from rnnscope.findings import examine as examine
+    from rnnscope.findings.attribution import attribution as attribution
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent
