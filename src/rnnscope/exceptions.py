@@ -18,6 +18,7 @@ Each message is one line that says what was given, what was expected and what to
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 from types import UnionType
 
 
@@ -37,6 +38,14 @@ def expect(value: object, kind: type | UnionType, what: str) -> None:
     """Raises `UsageError` for a value that is no `kind`; `what` says what was expected and how to get one."""
     if not isinstance(value, kind):
         raise UsageError(f"{value!r:.80} is a {type(value).__name__}; expected {what}")
+
+
+def expect_whole(what: str, value: object, least: int, below: int | None = None) -> None:
+    """Raises `UsageError` for a value that is no whole number from `least` on, and below an end where there is one."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (below is not None and value >= below):  # type: ignore[operator]
+        which = f"of at least {least}" if below is None else f"from {least} to {below - 1:,}"
+        raise UsageError(f"{what} is a whole number {which}, not {value!r}")
 
 
 class InputError(RnnscopeError):

@@ -72,6 +72,11 @@ class Signal:
         return cls(**data)
 
 
+def keeper(signals: Iterable[Signal], place: str) -> Signal | None:
+    """The gate of a layer that keeps or overwrites its state; None where it has none."""
+    return next((s for s in signals if s.keeps and s.place == place), None)
+
+
 def representations(signals: Sequence[Signal]) -> list[Signal]:
     """Where a model represents what it has read: its states, or the hidden layer of one that carries none."""
     return [s for s in signals if s.state] or [s for s in signals if s.kind == "hidden"]

@@ -79,7 +79,7 @@ def test_what_cannot_be_attributed_is_refused(model: rs.RecurrentLM, cut: rs.Cor
     for given, said in wrong:
         with pytest.raises(UsageError, match=said):
             attribution(*given)
-    with pytest.raises(UsageError, match="back is a whole number from 1 on, not 0"):
+    with pytest.raises(UsageError, match="back is a whole number of at least 1, not 0"):
         attribution(model, cut, 3, back=0)
     with pytest.raises(RnnscopeError, match="no signal is called 'layer9/cell'"):
         attribution(model, cut, 3, "layer9/cell", 0)

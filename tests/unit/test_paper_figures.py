@@ -58,7 +58,7 @@ def test_csv_of_symbols_that_end_lines() -> None:
 
 def test_a_network_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="warpeace-lstm is missing; expected a run"):
-        figures.described(tmp_path, "warpeace", ["figure4"])
+        figures.make(tmp_path, "warpeace", ["figure4"])
 
 
 def test_every_figure_has_its_command(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_what_has_no_writes_is_refused(model: rs.RecurrentLM, trace: rs.Trace) -
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"unit": 12}, "unit is a whole number from 0 to 11, not 12"),
         ({"position": -1}, "position is a whole number from 0 to 5,999, not -1"),
-        ({"back": 0}, "back is a whole number from 1 on, not 0"),
+        ({"back": 0}, "back is a whole number of at least 1, not 0"),
         ({"unit": True}, "unit is a whole number from 0 to 11, not True"),
     ]
     for change, said in wrong:

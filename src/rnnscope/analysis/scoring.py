@@ -29,7 +29,7 @@ from rnnscope.analysis.intervals import Blocks, interval, p_better
 from rnnscope.analysis.labels import Claim, Labels
 from rnnscope.analysis.sources import FromTrace, Source, with_units
 from rnnscope.analysis.tally import Shard
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import expect_whole
 from rnnscope.native import Codes
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
@@ -79,9 +79,9 @@ def score(
     same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no
     p-values, lags and intervals, without `controls` no probes and rotations.
     """
-    for what, given, least in (("threads", threads, 1), ("seed", seed, 0)):
-        if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < least):
-            raise UsageError(f"{what} is a whole number of at least {least}, not {given!r}")
+    expect_whole("seed", seed, 0)
+    if threads is not None:
+        expect_whole("threads", threads, 1)
     source = FromTrace(trace) if isinstance(trace, Trace) else trace
     signals = with_units(source, signal)
     if labels is None:

@@ -7,8 +7,8 @@ the same holds of h with z and (1 − z) n. What each write depended on itself i
 import numpy as np
 import pandas as pd
 
-from rnnscope.exceptions import InputError, UsageError
-from rnnscope.signal import Signal
+from rnnscope.exceptions import InputError, expect_whole
+from rnnscope.signal import Signal, keeper
 from rnnscope.traces import Trace
 
 COLUMNS = ("position", "symbol", "write", "kept", "part")
@@ -25,10 +25,9 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
     Raises `InputError` for a trace without the gates, `UsageError` for a unit or a position that isn't there.
     """
     state, gate, candidate, way_in = _parts(trace, signal)
-    for what, number, least, end in (("unit", unit, 0, state.size), ("position", position, 0, len(trace)), ("back", back, 1, None)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not whole or number < least or (end is not None and number >= end):
-            raise UsageError(f"{what} is a whole number from {least} {'on' if end is None else f'to {end - 1:,}'}, not {number!r}")
+    expect_whole("unit", unit, 0, state.size)
+    expect_whole("position", position, 0, len(trace))
+    expect_whole("back", back, 1)
     start = int(trace.corpus.bounds[np.searchsorted(trace.corpus.bounds, position, side="right") - 1])
     first = max(start, position + 1 - back)
     names = [s.name for s in (state, gate, candidate, way_in) if s]
@@ -58,7 +57,7 @@ def _parts(trace: Trace, name: str) -> tuple[Signal, Signal, Signal, Signal | No
     known = {s.name: s for s in trace.signals}
     state = known.get(name)
     place = name.rpartition("/")[0]
-    gate = next((s for s in trace.signals if s.keeps and s.place == place), None)
+    gate = keeper(trace.signals, place)
     candidate, way_in = known.get(f"{place}/candidate"), known.get(f"{place}/input")
     shown = state is not None and state.kind == "hidden" and f"{place}/cell" in known  # what is kept is the cell
     if state is None or not state.state or gate is None or candidate is None or shown:

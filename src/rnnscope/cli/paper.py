@@ -102,11 +102,11 @@ def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
     )  # fmt: skip
     def command(corpus: str | None, results: Path) -> None:
         from rnnscope.paper.entries import CORPORA
-        from rnnscope.paper.figures import described
+        from rnnscope.paper.figures import make
 
         for text in (corpus,) if corpus else CORPORA:
             with progress_bar(f"{name}, {text}") as progress:
-                written = described(results, text, figures, progress=progress)
+                written = make(results, text, figures, progress=progress)
             for path in written:
                 click.echo(path)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, expect_whole
 from rnnscope.models import RecurrentLM
 from rnnscope.models.cells import Named, unroll
 from rnnscope.models.fused import project
@@ -37,9 +37,8 @@ def attribution(
     """
     expect(model, RecurrentLM, "a RecurrentLM, as rs.load gives; gradients of wrapped modules aren't taken")
     check_readable(model, corpus)
-    for what, number, least, end in (("position", position, 0, len(corpus)), ("back", back, 1, None)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least or (end and number >= end):
-            raise UsageError(f"{what} is a whole number from {least} {'on' if end is None else f'to {end - 1:,}'}, not {number!r}")
+    expect_whole("position", position, 0, len(corpus))
+    expect_whole("back", back, 1)
     following = int(corpus.next_ids(np.array([position]))[0])
     if target == LOG_PROB:
         if following < 0:

@@ -14,7 +14,7 @@ from rnnscope.analysis.sources import FromTrace
 from rnnscope.analysis.timescales import lasting
 from rnnscope.corpora import Corpus
 from rnnscope.findings.critical import critical
-from rnnscope.signal import Signal
+from rnnscope.signal import Signal, keeper
 from rnnscope.traces import Trace
 
 Values = NDArray[np.float32]
@@ -80,7 +80,7 @@ def cards(trace: Trace, found: pd.DataFrame, hypotheses: Sequence[Hypothesis]) -
     rows: Any = list(found.itertuples())
     known = {h.name: h for h in hypotheses}
     labels = label(list(known.values()), corpus, trace)
-    gates = {row.signal: _keeping(trace, row.signal) for row in rows}
+    gates = {row.signal: keeper(trace.signals, row.signal.rpartition("/")[0]) for row in rows}
     wanted = sorted({(row.signal, row.unit) for row in rows})
     values = _values(trace, wanted + [(gate.name, unit) for signal, unit in wanted if (gate := gates[signal])], start, stop)
     made = []
@@ -106,12 +106,6 @@ def _values(trace: Trace, wanted: Sequence[tuple[str, int]], start: int, stop: i
             value = arrays[signal][:, unit]
             into[first - start : first - start + len(value)] = value
     return found
-
-
-def _keeping(trace: Trace, signal: str) -> Signal | None:
-    """The gate of the same layer that keeps or overwrites the state."""
-    place = signal.rpartition("/")[0]
-    return next((s for s in trace.signals if s.keeps and s.place == place), None)
 
 
 def _memory(gate: Signal, value: Values) -> float:

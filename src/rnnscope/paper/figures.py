@@ -144,7 +144,7 @@ def write(drawn: Drawn, into: Path, text: str) -> list[Path]:
     return written
 
 
-def described(results: Path, text: str, names: Sequence[str], progress: Progress = silent) -> list[Path]:
+def make(results: Path, text: str, names: Sequence[str], progress: Progress = silent) -> list[Path]:
     """Make some of `FIGURES` for a text and keep them below `results`, beside how they were made."""
     material = Material(text, results / "weights", progress)
     written = []

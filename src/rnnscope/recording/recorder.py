@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import FormatError, OccupiedError, UnknownNameError, UsageError, expect
+from rnnscope.exceptions import FormatError, OccupiedError, UnknownNameError, UsageError, expect, expect_whole
 from rnnscope.files import claim, finish, locked, read_json, unfinished
 from rnnscope.models import Recurrent
 from rnnscope.models.threads import computing
@@ -101,8 +101,7 @@ def record(
 
 
 def _check(model: LanguageModel, streams: Any, tolerance: Any) -> None:
-    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
-        raise UsageError(f"streams is a whole number of at least 1, not {streams!r}")
+    expect_whole("streams", streams, 1)
     if streams > 1 and not (isinstance(model, Recurrent) and model.causal):
         raise UsageError(f"{model.name} has no state to carry from piece to piece; expected streams=1")
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < float("inf"):
