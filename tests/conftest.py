@@ -7,6 +7,10 @@ import pytest
 
 import rnnscope as rs
 
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
+if BESIDE.is_dir():  # where named corpora are looked for, too
+    os.environ.setdefault("RNNSCOPE_DATA", str(BESIDE))
+
 SENTENCES = (
     "def first(a, b):\n    # add two numbers\n    return {'sum': a + b}\n\n\n"
     'class Thing:\n    """A thing with a name, said in many words."""\n\n    def name(self, x=1):\n'
@@ -50,7 +54,7 @@ def trace(model: rs.RecurrentLM, corpus: rs.Corpus, tmp_path_factory: pytest.Tem
 
 def real(filename: str) -> Path:
     """A real text, or skip: these texts are not part of the repository."""
-    for folder in (os.environ.get("RNNSCOPE_DATA"), Path(__file__).parents[2] / "shared" / "data"):
-        if folder and (Path(folder) / filename).is_file():
-            return Path(folder) / filename
+    folder = os.environ.get("RNNSCOPE_DATA")
+    if folder and (Path(folder) / filename).is_file():
+        return Path(folder) / filename
     pytest.skip(f"{filename} is not at hand; set RNNSCOPE_DATA to the folder that holds it")
