@@ -4,6 +4,7 @@ One seam for all of them: `hidden_states` takes what a layer takes and returns w
 has a cell's equations, `covers` says so and the caller steps through them.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch.nn.functional import embedding, linear
 from rnnscope.models import cells, loops
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.paper_gru import paper_gru
+
+# A layer's weights are four tensors, which cuDNN copies together at every call: little beside a stretch of text.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 _KERNELS: dict[str, Any] = {
     "lstm": torch.lstm,

@@ -1,6 +1,7 @@
 """`RecurrentLM`: a stack of recurrent layers over one-hot symbols, as a torch module and as a `LanguageModel`."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from rnnscope.exceptions import UsageError
 from rnnscope.models import cells, fused, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
+from rnnscope.models.captured import Replayed, copied
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
 from rnnscope.models.recurrent import Edit, State, at_place
 from rnnscope.predictions import predictions
@@ -58,6 +60,12 @@ class RecurrentLM(Network):
         cell, units = CELLS[architecture.cell], architecture.units
         self.layers = nn.ModuleList(Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers))
         self.readout = nn.Linear(units, len(vocabulary))
+        self._inside, self._outside = Replayed(self._signals), Replayed(self._logits)
+
+    def _apply(self, *given: Any, **named: Any) -> "RecurrentLM":
+        self._inside, self._outside = Replayed(self._signals), Replayed(self._logits)  # the weights may have moved
+        super()._apply(*given, **named)  # type: ignore[no-untyped-call]  # torch's own
+        return self
 
     @property
     def stack(self) -> list[Layer]:
@@ -90,8 +98,22 @@ class RecurrentLM(Network):
         self, ids: Tensor, state: State, *, inside: bool = True, kernel: bool = True, edit: Edit | None = None
     ) -> tuple[Named, State]:
         if not inside and kernel and edit is None:
-            logits, last = self.forward(ids, state)  # only what comes out is wanted: no gate is computed
-            return {"logits": logits}, last
+            found = copied(self._outside({"ids": ids, **state}))  # only what comes out is wanted: no gate is computed
+            return {"logits": found.pop("logits")}, found
+        if kernel and edit is None:
+            named = copied(self._inside({"ids": ids, **state}))
+        else:
+            named = self._every_signal(ids, state, kernel=kernel, edit=edit)
+        return named, {name: named[name][-1] for name in state}
+
+    def _logits(self, given: Named) -> Named:
+        logits, last = self.forward(given["ids"], {name: value for name, value in given.items() if name != "ids"})
+        return {"logits": logits, **last}
+
+    def _signals(self, given: Named) -> Named:
+        return self._every_signal(given["ids"], given)
+
+    def _every_signal(self, ids: Tensor, state: State, *, kernel: bool = True, edit: Edit | None = None) -> Named:
         x, named = ids, {}
         for k, layer in enumerate(self.stack):
             at_layer = at_place(edit, f"layer{k}")
@@ -99,9 +121,7 @@ class RecurrentLM(Network):
             signals = fused.every_signal(layer.cell, x, first, layer.weights, kernel=kernel, edit=at_layer)
             named.update({f"layer{k}/{kind}": value for kind, value in signals.items()})
             x = signals["hidden"]
-        last = {name: named[name][-1] for name in state}
-        named["logits"] = loops.project(x, self.readout.weight, self.readout.bias)
-        return named, last
+        return named | {"logits": loops.project(x, self.readout.weight, self.readout.bias)}
 
 
 def _of_layer(state: State, k: int, layer: Layer) -> Named:

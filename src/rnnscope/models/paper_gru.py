@@ -48,8 +48,7 @@ class PaperGRURecurrence(torch.autograd.Function):
         steps = [each.unbind(0) for each in (gradients[0], inputs, slopes, keeps, reset)]
         for received, into, slope, keep, open_ in zip(*(reversed(each) for each in steps), strict=True):
             delta.add_(received)
-            torch.mul(delta, slope[:, 2 * units :], out=into[:, 2 * units :])
-            torch.mul(delta, slope[:, units : 2 * units], out=into[:, units : 2 * units])
+            torch.mul(delta[:, None], slope.unflatten(1, (3, units))[:, 1:], out=into.unflatten(1, (3, units))[:, 1:])
             torch.mm(into[:, 2 * units :], from_candidate, out=inner)
             torch.mul(inner, slope[:, :units], out=into[:, :units])
             delta.mul_(keep).addcmul_(inner, open_).addmm_(into[:, : 2 * units], from_gates)

@@ -17,6 +17,7 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
 from rnnscope.models.cells import EditOfStep, Named
 from rnnscope.models.passages import MARK, Passage, Plan
+from rnnscope.models.threads import all_of_float32
 from rnnscope.predictions import TOP, find, is_prediction
 from rnnscope.protocol import Block, Listener, check_readable
 from rnnscope.signal import Signal
@@ -145,10 +146,11 @@ class Recurrent(ABC):
         positions = passage.positions
         there = positions >= 0
         ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
-        named, after = self.advance(
-            torch.from_numpy(ids).to(self.device), carried.before(passage),
-            inside=inside, kernel=kernel, edit=self.edits(corpus, positions),
-        )  # fmt: skip
+        with all_of_float32(self.device):
+            named, after = self.advance(
+                torch.from_numpy(ids).to(self.device), carried.before(passage),
+                inside=inside, kernel=kernel, edit=self.edits(corpus, positions),
+            )  # fmt: skip
         carried.go_on(passage, after)
         wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
         return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}

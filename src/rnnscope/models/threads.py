@@ -1,4 +1,4 @@
-"""How torch uses the processor while we compute."""
+"""How torch uses the processor, or a GPU, while we compute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,3 +33,16 @@ def computing(threads: int = 1) -> Iterator[None]:
         _inside = False
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
+
+
+@contextmanager
+def all_of_float32(device: torch.device) -> Iterator[None]:
+    """On a GPU, products of float32 in float32: by default a recurrent kernel rounds what it multiplies to ten bits (TF32).
+
+    That is enough for an update of the weights, but a recorded value is meant to be what the equations give.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

@@ -126,9 +126,9 @@ def _summed_by_row(values: Tensor, rows: Tensor, count: int) -> Tensor:
     bags = count + 1  # the last one for missing symbols
     blocks = max(1, min(values.numel() // _BLOCK, places // bags))  # not more sums than values
     block = torch.arange(places, device=rows.device) * blocks // places
-    keys = (block[:, None] * bags + rows).flatten()
-    sizes = keys.bincount(minlength=blocks * bags)
-    sums = embedding_bag(keys.argsort(stable=True) // context, values, sizes.cumsum(0) - sizes, mode="sum")
+    keys, order = (block[:, None] * bags + rows).flatten().sort(stable=True)
+    begins = torch.searchsorted(keys, torch.arange(blocks * bags, device=rows.device))
+    sums = embedding_bag(order // context, values, begins, mode="sum")
     return sums.view(blocks, bags, -1).sum(0)[:count]
 
 

@@ -13,6 +13,7 @@ from rnnscope.models.threads import computing
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress
 from rnnscope.training import Run
+from rnnscope.training.processes import chosen_device
 from rnnscope.training.run import MARKER
 
 CORPORA = ("warpeace", "linux")
@@ -58,7 +59,7 @@ def _evaluated(run: Run, best: float) -> dict[str, Any]:
     text = corpus(run.corpus["name"])
     if text.fingerprint != run.corpus["fingerprint"]:
         raise FormatError(f"{run.path} was trained on another {text.name} than the one at hand; expected {text.fingerprint}")
-    model = run.model()
+    model = run.model().to(chosen_device("auto"))
     with computing():
         found = evaluate(model, text.ruled(run.split).split("test"))
     last = run.history[-1]

@@ -5,17 +5,20 @@ import platform
 import subprocess
 from pathlib import Path
 
+import torch
+
 from rnnscope import __version__
 
 
 def machine() -> str:
-    """The processor and its cores, in words; no name of the host."""
+    """The processor and its cores, and the GPU if there is one, in words; no name of the host."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = lines[0] if lines else model
-    return f"{model}, {os.cpu_count()} cores"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{model}, {os.cpu_count()} cores{gpu}"
 
 
 def commit() -> str:

@@ -12,6 +12,7 @@ from rnnscope.exceptions import FormatError, OccupiedError, RnnscopeError, Usage
 from rnnscope.files import claim, clear_partial, locked, write_json
 from rnnscope.progress import Progress, silent
 from rnnscope.sweeps.cluster import train_on_dask
+from rnnscope.sweeps.gpu import all_on_gpu, train_on_gpu
 from rnnscope.sweeps.grid import Point, read_grid
 from rnnscope.sweeps.local import check_workers, train_locally
 from rnnscope.sweeps.work import share_done
@@ -64,7 +65,12 @@ def _train(points: list[Point], folder: Path, workers: int, client: Any, progres
     watch(0)
     todo = [point for point in points if point.name not in problems]
     outcomes: Iterator[tuple[Point, str]]
-    outcomes = train_on_dask(todo, folder, client, watch) if client else train_locally(todo, folder, workers, watch)
+    if client:
+        outcomes = train_on_dask(todo, folder, client, watch)
+    elif all_on_gpu(todo):
+        outcomes = train_on_gpu(todo, folder, workers, watch)
+    else:
+        outcomes = train_locally(todo, folder, workers, watch)
     for point, problem in outcomes if todo else ():
         problems[point.name] = problem
         watch(0, now=True)

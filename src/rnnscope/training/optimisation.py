@@ -9,11 +9,22 @@ from rnnscope.training.recipe import Recipe
 
 
 def optimiser_for(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """The learning rate is set anew before every update."""
+    """The learning rate is set anew before every update, with `set_rate`."""
     parameters = list(model.parameters())
+    device = parameters[0].device
+    on_gpu = device.type == "cuda"
+    rate = torch.zeros((), device=device) if on_gpu else 0.0  # where it can be changed while updates are replayed
     if recipe.optimiser == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=0.0, alpha=recipe.smoothing, eps=1e-8, foreach=True)
-    return torch.optim.Adam(parameters, lr=0.0, betas=(0.9, recipe.smoothing), fused=True)
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=recipe.smoothing, eps=1e-8, foreach=True, capturable=on_gpu)
+    return torch.optim.Adam(parameters, lr=rate, betas=(0.9, recipe.smoothing), fused=True, capturable=on_gpu)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for options in optimiser.param_groups:
+        if isinstance(options["lr"], Tensor):
+            options["lr"].fill_(rate)
+        else:
+            options["lr"] = rate
 
 
 def learning_rate(recipe: Recipe, update: int, updates: int, epoch: int) -> float:

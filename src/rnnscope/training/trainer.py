@@ -18,6 +18,8 @@ from rnnscope.corpora import Corpus, StreamSplit
 from rnnscope.corpora.batches import Streams
 from rnnscope.exceptions import CorpusError, FormatError, OccupiedError, TrainingError, expect
 from rnnscope.files import claim, clear_partial, locked
+from rnnscope.models.captured import Replayed
+from rnnscope.models.cells import Named
 from rnnscope.models.evaluation import mean_nats
 from rnnscope.models.recurrent import State
 from rnnscope.models.threads import computing
@@ -26,7 +28,7 @@ from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpo
 from rnnscope.training.dropout import Dropout
 from rnnscope.training.failures import explained, kept
 from rnnscope.training.initialisation import first_model
-from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for
+from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for, set_rate
 from rnnscope.training.processes import Group, chosen_device, joined
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.run import MARKER, Run, describe, uses_bfloat16
@@ -116,6 +118,8 @@ class _Training:
         self.optimiser = optimiser_for(recipe, self.model)
         self.dropout = Dropout(recipe.dropout, recipe.seed, self.batch, self.share, device) if recipe.dropout else None
         self.state = self.model.begin(self.inputs.shape[1])
+        # Dropout seeds its generator at every update, and processes wait for each other: neither can be replayed.
+        self.learning = self.learn if self.dropout or group.size > 1 else Replayed(self.learn)
         self.unseen = torch.zeros(3, dtype=torch.float64, device=device)  # nats, symbols, norms since the last look
         full = recipe.epochs * self.streams.columns
         self.updates = min(full, recipe.updates or full)
@@ -162,33 +166,38 @@ class _Training:
         """One update of the weights. Returns whether a checkpoint is due."""
         place = self.position
         part = slice(place.column * self.streams.length, (place.column + 1) * self.streams.length)
-        inputs, targets = self.inputs[part], self.targets[part]
         if place.column == 0:
-            self.state = self.model.begin(inputs.shape[1])
+            self.state = self.model.begin(self.inputs.shape[1])
         if self.dropout:
             self.dropout.begin(place.update)
-        for options in self.optimiser.param_groups:
-            options["lr"] = self.learning_rate()
+        set_rate(self.optimiser, self.learning_rate())
+        # Whether to save is the first process's to say, by its clock.
+        due = self.number(self.group.first and time.monotonic() - self.saved > _CHECKPOINT_SECONDS)
+        found = self.learning({"inputs": self.inputs[part], "targets": self.targets[part], "due": due, **self.state})
+        self.state = {name: found[name] for name in self.state}
+        looking = self.device.type == "cpu" or place.update % _UNSEEN == 0
+        if looking:
+            self.look()
+        place.update += 1
+        place.column += 1
+        return looking and bool(found["due"])
+
+    def learn(self, given: Named) -> Named:
+        """Update the weights by `inputs` and `targets`. Returns the state after, and whether a checkpoint is `due`."""
+        inputs, due = given["inputs"], given["due"]
+        state = {name: given[name] for name in self.state}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            logits, state = self.model(inputs, self.state, between=self.dropout)
-        self.state = _detached(state)
-        nats = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
+            logits, state = self.model(inputs, state, between=self.dropout)
+        nats = cross_entropy(logits.float().flatten(0, 1), given["targets"].flatten(), reduction="sum")
         symbols = len(inputs) * self.batch
         self.optimiser.zero_grad()
         torch.autograd.backward(nats / symbols)
         nats = nats.detach()
-        # Whether to save is the first process's to say, by its clock.
-        due = self.number(self.group.first and time.monotonic() - self.saved > _CHECKPOINT_SECONDS)
         self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
         norm = bound_gradients(self.recipe, self.weights)
         self.unseen += torch.stack([nats, self.number(symbols), norm]).double()
-        looking = self.device.type == "cpu" or place.update % _UNSEEN == 0
-        if looking:
-            self.look()
         self.optimiser.step()
-        place.update += 1
-        place.column += 1
-        return looking and bool(due)
+        return {"due": due, **_detached(state)}
 
     def number(self, value: float) -> torch.Tensor:
         """On the device, without a copy that would wait for it."""
