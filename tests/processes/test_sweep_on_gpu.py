@@ -27,9 +27,9 @@ def test_every_run_is_trained_or_says_why_not(text: str, tmp_path: Path) -> None
     path = tmp_path / "text.txt"
     path.write_text(text)
     points = read_grid({"text": str(path), **GRID})
-    found = dict(
-        (point.name, problem) for point, problem in gpu.train_on_gpu(points, tmp_path / "runs", workers=3, glance=lambda _: None)
-    )
+    found = {
+        point.name: problem for point, problem in gpu.train_on_gpu(points, tmp_path / "runs", workers=3, glance=lambda _: None)
+    }
     assert set(found) == {point.name for point in points}
     for name, problem in found.items():
         assert ("train with a lower learning rate" in problem) == ("1e+38" in name), problem

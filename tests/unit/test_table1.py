@@ -9,7 +9,7 @@ import rnnscope as rs
 from rnnscope.cli import main
 from rnnscope.exceptions import FormatError
 from rnnscope.files import read_json
-from rnnscope.paper.table1 import CELLS, SIZES, collect, follows_protocol, keep_best, place_of, published, table1
+from rnnscope.paper.table1 import CELLS, SIZES, collect, follows_protocol, place_of, published, table1
 from rnnscope.sweeps.grid import read_grid
 from tests.conftest import real
 
@@ -44,7 +44,7 @@ def any_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_runs_of_the_papers_protocol_count(runs: Path, tmp_path: Path) -> None:
     assert collect(runs, tmp_path / "table1") == []  # one epoch each
-    kept = rs.Run(Path(__file__).parents[2] / "results" / "paper" / "weights" / "warpeace-lstm")
+    kept = rs.Run(Path(__file__).parents[2] / "results" / "paper" / "weights" / "warpeace-lstm-2-256")
     assert follows_protocol(kept)
     assert not follows_protocol(rs.Run(runs / "longer"))
 
@@ -90,9 +90,9 @@ def test_the_command_prints_what_is_missing_too(form: list[str], capsys: pytest.
 @pytest.mark.usefixtures("any_protocol")
 @pytest.mark.slow
 def test_the_best_weights_are_kept_in_half_precision(runs: Path, tmp_path: Path) -> None:
-    [kept] = keep_best(runs, tmp_path)
-    assert kept.name == "warpeace-lstm"
-    assert keep_best(runs, tmp_path) == []
+    entry, kept = collect(runs / "longer", tmp_path / "table1", weights=tmp_path / "weights")
+    assert kept.name == entry.stem == "warpeace-lstm-1-64"
+    assert collect(runs, tmp_path / "table1", weights=tmp_path / "weights") == []
     sizes = [(folder / "model.safetensors").stat().st_size for folder in (kept, runs / "longer")]
     assert sizes[0] < 0.6 * sizes[1]
     part = rs.corpus("warpeace").split("test").head(20_000)

@@ -27,8 +27,7 @@ def paper() -> None:
 def table1(corpus: str | None, results: Path, runs: Path | None, form: str | None) -> None:
     """Table 1: test cross-entropy in nats of RNN, LSTM and GRU, by size and depth.
 
-    With --runs, finished runs become results: one JSON file for each entry of the table, and the best LSTM for each text
-    in half precision.
+    With --runs, finished runs become results: one JSON file for each entry of the table, and its weights in half precision.
 
     \b
     Example:
@@ -41,9 +40,8 @@ def table1(corpus: str | None, results: Path, runs: Path | None, form: str | Non
     texts = (corpus,) if corpus else CORPORA
     if runs is not None:
         with progress_bar("evaluate") as progress:
-            written = table.collect(runs, results / "table1", texts, progress=progress)
-        table.keep_best(runs, results / "weights", texts)
-        click.echo(f"{len(written)} results written to {results / 'table1'}", err=True)
+            written = table.collect(runs, results / "table1", texts, weights=results / "weights", progress=progress)
+        click.echo(f"{len(written)} entries and weights written to {results}", err=True)
     found = table.table1(results / "table1", texts)
     print_table(found, form)
 
@@ -76,9 +74,9 @@ def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, fo
         written += table.count(results / "table2", texts)
     if runs is not None:
         with progress_bar("evaluate") as progress:
-            written += table.collect(runs, results / "table2", texts, progress=progress)
+            written += table.collect(runs, results / "table2", texts, weights=results / "weights", progress=progress)
     if count or runs is not None:
-        click.echo(f"{len(written)} results written to {results / 'table2'}", err=True)
+        click.echo(f"{len(written)} entries and weights written to {results}", err=True)
     print_table(table.table2(results / "table2", texts), form)
 
 

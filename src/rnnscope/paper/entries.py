@@ -1,4 +1,4 @@
-"""Entries of the paper's tables that we found ourselves: one JSON file each, made from a finished run."""
+"""Entries of the paper's tables that we found ourselves: one JSON file each, made from a finished run, whose weights may stay."""
 
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
@@ -36,10 +36,13 @@ def best_loss(run: Run) -> float:
     return min(float(entry["validation_nats"]) for entry in run.history)
 
 
-def collect(runs: Iterator[Run], place: Callable[[Run], tuple[Path, dict[str, Any]] | None], what: str) -> list[Path]:
+def collect(
+    runs: Iterator[Run], place: Callable[[Run], tuple[Path, dict[str, Any]] | None], what: str, weights: Path | None = None
+) -> list[Path]:
     """Evaluate runs; `place` says which file one belongs to and what the file begins with, or that it belongs nowhere.
 
-    Of several runs for one entry the one with the best validation loss stays, as the paper chose. Returns the files written.
+    Of several runs for one entry the one with the best validation loss stays, as the paper chose; so do its weights, in half
+    precision, as a run below `weights` with the entry's name. Returns the files and folders written.
     """
     written = []
     for run in runs:
@@ -48,10 +51,11 @@ def collect(runs: Iterator[Run], place: Callable[[Run], tuple[Path, dict[str, An
             continue
         target, begin = found
         best = best_loss(run)
-        if target.exists() and read_entry(target, ("validation_nats",), what)["validation_nats"] <= best:
-            continue
-        write_json(target, begin | _evaluated(run, best))
-        written.append(target)
+        if not target.exists() or best < read_entry(target, ("validation_nats",), what)["validation_nats"]:
+            write_json(target, begin | _evaluated(run, best))
+            written.append(target)
+        if weights is not None and (not (kept := weights / target.stem).exists() or best < best_loss(Run.open(kept))):
+            written.append(run.write_half(kept).path)
     return list(dict.fromkeys(written))
 
 

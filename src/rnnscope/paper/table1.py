@@ -60,11 +60,19 @@ def follows_protocol(run: Run) -> bool:
     return recipe == replace(protocol, **free) and isinstance(run.split, StreamSplit)
 
 
-def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, progress: Progress = silent) -> list[Path]:
+def collect(
+    runs: Path,
+    results: Path,
+    corpora: tuple[str, ...] = CORPORA,
+    *,
+    weights: Path | None = None,
+    progress: Progress = silent,
+) -> list[Path]:
     """Evaluate every finished run below `runs` that follows the paper's protocol; one JSON file each in `results`.
 
     Of several runs for one entry (with other dropout, say) the one with the best validation loss stays, as the paper
-    chose. Returns the files that were written. Raises `FormatError` if `runs` holds no run at all.
+    chose, and its weights in half precision in `weights`, if that is given. Returns the files and folders that were written.
+    Raises `FormatError` if `runs` holds no run at all.
     """
 
     def place(run: Run) -> tuple[Path, dict[str, Any]] | None:
@@ -73,7 +81,7 @@ def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, pr
             return None
         return results / f"{'-'.join(map(str, found))}.json", dict(zip(("corpus", "cell", "layers", "size"), found, strict=True))
 
-    return entries.collect(entries.finished(runs, progress), place, _ENTRY)
+    return entries.collect(entries.finished(runs, progress), place, _ENTRY, weights)
 
 
 def table1(results: Path, corpora: tuple[str, ...] = CORPORA) -> pd.DataFrame:
@@ -105,26 +113,3 @@ def _rows(results: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                         "corpus": name, "size": size, "cell": cell, "layers": layers, "paper": paper, "difference": difference,
                         **{key: found.get(key) for key in ("units", "parameters", "test_nats", "test_deviation")},
                     }  # fmt: skip
-
-
-def keep_best(runs: Path, weights: Path, corpora: tuple[str, ...] = CORPORA, cell: str = "lstm") -> list[Path]:
-    """The run of that cell with the best validation loss on each text, in half precision, as a run in `weights`.
-
-    Files that hold a better one already stay. Returns the folders that were written.
-    """
-    best: dict[str, tuple[float, Run]] = {}
-    for run in entries.finished(runs, silent):
-        place = place_of(run)
-        if place is None or place[1] != cell or place[0] not in corpora or not follows_protocol(run):
-            continue
-        loss = entries.best_loss(run)
-        if loss < best.get(place[0], (float("inf"), run))[0]:
-            best[place[0]] = (loss, run)
-    written = []
-    for name, (loss, run) in best.items():
-        target = weights / f"{name}-{cell}"
-        if target.exists() and entries.best_loss(Run.open(target)) <= loss:
-            continue
-        run.write_half(target)
-        written.append(target)
-    return written

@@ -71,11 +71,19 @@ def count(results: Path, corpora: tuple[str, ...] = CORPORA) -> list[Path]:
     return written
 
 
-def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, progress: Progress = silent) -> list[Path]:
+def collect(
+    runs: Path,
+    results: Path,
+    corpora: tuple[str, ...] = CORPORA,
+    *,
+    weights: Path | None = None,
+    progress: Progress = silent,
+) -> list[Path]:
     """Evaluate every finished n-NN below `runs` on the split of the paper; one JSON file each in `results`.
 
     The paper says neither how wide its n-NNs are nor how they were trained, but that it chose on the validation part. So do
-    we, of all runs for one entry. Returns the files that were written. Raises `FormatError` if `runs` holds no run at all.
+    we, of all runs for one entry; its weights stay in half precision in `weights`, if that is given. Returns the files and
+    folders that were written. Raises `FormatError` if `runs` holds no run at all.
     """
 
     def place(run: Run) -> tuple[Path, dict[str, Any]] | None:
@@ -86,7 +94,7 @@ def collect(runs: Path, results: Path, corpora: tuple[str, ...] = CORPORA, *, pr
         begin = {"corpus": name, "model": "n-NN", "context": architecture.context}
         return _path(results, name, "n-NN", architecture.context), begin
 
-    return entries.collect(entries.finished(runs, progress), place, _ENTRY)
+    return entries.collect(entries.finished(runs, progress), place, _ENTRY, weights)
 
 
 def table2(results: Path, corpora: tuple[str, ...] = CORPORA) -> pd.DataFrame:
