@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from rnnscope.views.canvas import THEMED, themed
 from rnnscope.views.palette import SERIES
@@ -20,16 +20,17 @@ def divergence(table: pd.DataFrame) -> Figure:
     """The symmetric divergence from each reference over the epochs, a line for each; the least of each is marked."""
     figure, [axes] = themed(5.6, 3.6)
     for name, part, style in _lines(table, "reference"):
-        axes.plot(part["epochs"], part["kl"], label=name, **style)
-        if np.isfinite(part["kl"]).any():
-            least = part.loc[part["kl"].idxmin()]
-            axes.plot(
-                least["epochs"], least["kl"], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"]
-            )
+        epochs, kl = part["epochs"].to_numpy(float), part["kl"].to_numpy(float)
+        axes.plot(epochs, kl, label=name, **style)
+        if np.isfinite(kl).any():
+            least = int(kl.argmin())
+            axes.plot(epochs[least], kl[least], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"])
     _over_epochs(axes, table["epochs"])
     axes.set_ylabel("symmetric KL divergence, nats")
-    if (table["kl"] > 0).any():
+    if (np.isfinite(table["kl"]) & (table["kl"] > 0)).any():
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
         _plain(axes.yaxis)
     _beside(axes)
     return figure
