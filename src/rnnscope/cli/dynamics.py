@@ -110,6 +110,8 @@ def _units(
 
     with progress_bar("units") as progress:
         table = emergence(run, None, part, hypotheses=names or None, signal=signal or None, symbols=most or READ, progress=progress)
+    for name, reason in table.attrs["left_out"].items():
+        click.echo(f"not tested: {name} {reason}", err=True)
     drawn["units"] = draw.units(table)
     return {"units": table, "appearances": appearances(table)}
 
