@@ -428,7 +428,7 @@ def test_the_papers_figure(corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytes
     written = half.make(run, tmp_path / "results", "small")
     names = {path.name for path in written}
     assert names == {
-        "small-dynamics.csv", "small-closest.csv", "small-dynamics-about.csv",
+        "small-dynamics.csv", "small-dynamics-closest.csv", "small-dynamics-about.csv",
         *(f"small-dynamics-n-{kind}-{what}.svg" for kind in ("NN", "gram") for what in ("kl", "difference")),
     }  # fmt: skip
     table = pd.read_csv(tmp_path / "results" / "figure5" / "small-dynamics.csv")

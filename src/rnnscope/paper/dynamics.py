@@ -51,7 +51,7 @@ def figure(run: Run, text: str, weights: Path, progress: Progress = silent) -> D
     """Divergences and differences of loss on the whole test part: all in tables, contexts of up to six symbols drawn."""
     whole = divided(named(text), run.recipe)
     table = dynamics(run, references(text, weights, whole.split("train")), whole.split("test"), progress=progress)
-    drawn = Drawn({"dynamics": table, "closest": closest(table)})
+    drawn = Drawn({"dynamics": table, "dynamics-closest": closest(table)})
     number, kind = (table["reference"].str.split("-").str[k] for k in (0, 1))
     for name in kind.unique():
         some = table[(kind == name) & number.astype(int).isin(_DRAWN)]
