@@ -37,6 +37,9 @@ _PUBLIC = {
     "Oracle": "rnnscope.breakdown",
     "compare": "rnnscope.comparison",
     "corpus": "rnnscope.corpora.named",
+    "appearances": "rnnscope.findings.emergence",
+    "dynamics": "rnnscope.comparison.dynamics",
+    "emergence": "rnnscope.findings.emergence",
     "errors": "rnnscope.breakdown",
     "evaluate": "rnnscope.models",
     "examine": "rnnscope.findings",
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
     from rnnscope.breakdown import oracles as oracles
     from rnnscope.comparison import Comparison as Comparison
     from rnnscope.comparison import compare as compare
+    from rnnscope.comparison.dynamics import dynamics as dynamics
     from rnnscope.corpora import ContiguousSplit as ContiguousSplit
     from rnnscope.corpora import Corpus as Corpus
     from rnnscope.corpora import StreamSplit as StreamSplit
@@ -91,6 +95,8 @@ if TYPE_CHECKING:
     from rnnscope.exceptions import RnnscopeError as RnnscopeError
     from rnnscope.findings import examine as examine
     from rnnscope.findings.attribution import attribution as attribution
+    from rnnscope.findings.emergence import appearances as appearances
+    from rnnscope.findings.emergence import emergence as emergence
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent

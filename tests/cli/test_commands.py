@@ -31,6 +31,7 @@ COMMANDS = [
     "saturation",
     "compare",
     "errors",
+    "dynamics",
     "ngram",
     "corpora",
     "hypotheses",
@@ -420,6 +421,37 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     told = command("errors", folder, "ngram:2", "--excerpts", 1)
     assert "what 2-gram gets right and tiny doesn't" in told.stdout, told.stderr
     assert "[" in told.stdout
+
+
+def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.py").write_text(text)
+    folder, plain = tmp_path / "kept", tmp_path / "plain"
+    for into, more in ((folder, ["--snapshots", 1]), (plain, [])):
+        done = command("train", tmp_path / "small.py", "--out", into, "--units", 8, "--updates", 12, "--batch", 4, *more)
+        assert done.returncode == 0, done.stderr
+    near = rows(capsys, "dynamics", folder, "--reference", "ngram:2", "--reference", plain, "--table", "kl", "--length", 600)
+    assert [(row["update"], row["reference"]) for row in near[:4]] == [(0, "2-gram"), (0, "plain"), (1, "2-gram"), (1, "plain")]
+    assert {row["update"] for row in near} == {0, 1, 2, 4, 8, 12}
+    assert {row["reference"] for row in rows(capsys, "dynamics", folder)} == {f"{n}-gram" for n in range(1, 7)}
+    assert len(rows(capsys, "dynamics", folder, "--table", "nearest")) == 6
+    tested = ["--hypothesis", "in_word", "--hypothesis", "word_position", "--split", "all"]
+    units = rows(capsys, "dynamics", folder, *tested, "--table", "units", "--figures", tmp_path / "figures")
+    assert len(units) == 2 * 6
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["units.svg"]
+    told = command("dynamics", folder, *tested, "--table", "appearances", "--table", "closest", "--figures", tmp_path / "figures")
+    assert [line for line in told.stdout.splitlines() if line in ("appearances", "closest")] == ["appearances", "closest"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["difference.svg", "kl.svg", "units.svg"]
+    for arguments, said in (
+        ([plain], "keeps no weights on the way; train with snapshots (rs.Recipe(snapshots=4), on the command line --snapshots 4)"),
+        ([folder, "--table", "kl", "--table", "units", "--csv"], "--csv prints one table, not 2"),
+        ([folder, "--reference", "ngram:x"], "ngram:x is no model"),
+        ([folder, "--table", "units", "--hypothesis", "in_wort"], "did you mean in_word"),
+        ([folder, "--table", "units", "--hypothesis", "url", "--split", "all"], "no hypothesis can be tested on"),
+        ([tmp_path], "is not a run"),
+    ):
+        status, error = fails(capsys, "dynamics", *arguments)
+        assert status in (1, 2)
+        assert said in error
 
 
 @pytest.mark.parametrize(

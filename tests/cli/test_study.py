@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import rnnscope as rs
+from rnnscope.comparison.dynamics import nearest
 from rnnscope.exceptions import OccupiedError
 from rnnscope.studies.study import default_recipe
 
@@ -127,6 +128,22 @@ def test_the_text_is_data(whole: Path) -> None:
     assert page.count("</script") == 2
     assert "<script>alert" not in page
     assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
+
+
+def test_a_study_with_snapshots_says_what_was_learned_when(source: Path, whole: Path, tmp_path: Path) -> None:
+    assert "What it learned when" not in (whole / "report.html").read_text()
+    out = tmp_path / "study"
+    done = subprocess.run([*command(source, out), "--snapshots", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    study = rs.Study(out)
+    assert (study.run.path / "model.safetensors").stat().st_size == (whole / "run" / "model.safetensors").stat().st_size
+    assert set(study.dynamics["update"]) == {each.update for each in study.run.snapshots}
+    followed = set(study.units.loc[study.units["finding"], "hypothesis"]) - set(study.emergence.attrs["left_out"])
+    assert set(study.emergence["hypothesis"]) == followed
+    page = (out / "report.html").read_text()
+    assert "What it learned when" in page
+    assert f"nearest to the {nearest(study.dynamics)['reference'][0]}" in page
+    assert "nan" not in page[page.index("What it learned when") :].split("</section>")[0].lower()
 
 
 @pytest.mark.parametrize("cell", ["gru", "gru-paper", "rnn"])

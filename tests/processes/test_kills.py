@@ -52,7 +52,8 @@ import rnnscope.training.tensors
 rnnscope.training.tensors.write_bytes = write_bytes
 
 recipe = rs.recipe(
-    "karpathy2015", architecture=rs.Architecture("lstm", 2, 16), epochs=4, batch=4, length=25, dropout=0.2, decay_after=1
+    "karpathy2015", architecture=rs.Architecture("lstm", 2, 16), epochs=4, batch=4, length=25, dropout=0.2, decay_after=1,
+    snapshots=1,
 )
 rs.train(recipe, rs.Corpus.from_file(text), folder, resume=True)
 """
@@ -98,5 +99,7 @@ def test_a_killed_training_ends_with_the_same_bits(text: str, tmp_path: Path) ->
     assert (killed.path / "model.safetensors").read_bytes() == (whole.path / "model.safetensors").read_bytes()
     assert [e["validation_nats"] for e in killed.history] == [e["validation_nats"] for e in whole.history]
     assert [e["train_nats"] for e in killed.history] == [e["train_nats"] for e in whole.history]
+    kept, left = ({each.update: each.path.read_bytes() for each in run.snapshots} for run in (whole, killed))
+    assert left == kept != {}
     assert not list(folder.rglob(".rnnscope-partial*"))
     assert in_a_write == KILLS // 2

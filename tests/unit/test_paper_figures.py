@@ -63,7 +63,7 @@ def test_a_network_that_is_not_there(tmp_path: Path) -> None:
 
 def test_every_figure_has_its_command(tmp_path: Path) -> None:
     assert set(_FIGURES) == set(figures.FIGURES)
-    assert set(paper.commands) == {"table1", "table2", "errors", "all", *_FIGURES}
+    assert set(paper.commands) == {"table1", "table2", "dynamics", "errors", "all", *_FIGURES}
     for name in ("figure6", "errors", "all"):
         done = CliRunner().invoke(paper, [name, "--corpus", "linux", "--results", str(tmp_path)])
         assert "linux-lstm is missing" in str(done.exception)

@@ -34,17 +34,25 @@ def model_options(command: F) -> F:
 def opened(given: Sequence[str], text: str | None) -> "tuple[dict[str, LanguageModel], Corpus]":
     """Models by their names, and the whole text: runs by their folders, `ngram:N` counted in the text's training part."""
     from rnnscope.corpora import find
+    from rnnscope.training import Run
+
+    runs = [spec for spec in given if not spec.startswith(NGRAM)]
+    if runs:
+        corpus, _ = whole_for(Run.open(Path(runs[0])), text)
+    elif text:
+        corpus = find(text)
+    else:
+        raise UsageError(f"{given[0]} has to be counted in a text; name it with --text, or give a run too")
+    return models_of(given, corpus), corpus
+
+
+def models_of(given: Sequence[str], corpus: "Corpus") -> "dict[str, LanguageModel]":
+    """Models by their names: runs by their folders, `ngram:N` counted in the training part of the corpus."""
     from rnnscope.ngrams import NGramLM
     from rnnscope.training import Run
 
     contexts = {spec: _context(spec) for spec in given if spec.startswith(NGRAM)}
     runs = {spec: Run.open(Path(spec)) for spec in given if spec not in contexts}
-    if runs:
-        corpus, _ = whole_for(next(iter(runs.values())), text)
-    elif text:
-        corpus = find(text)
-    else:
-        raise UsageError(f"{given[0]} has to be counted in a text; name it with --text, or give a run too")
     counted: NGramLM | None = None
     if contexts:
         with progress_bar("count") as progress:
@@ -55,7 +63,7 @@ def opened(given: Sequence[str], text: str | None) -> "tuple[dict[str, LanguageM
         if name in found:
             raise UsageError(f"two models are called {name}; give each once, and runs in folders of different names")
         found[name] = counted.shorter(contexts[spec]) if counted is not None and spec in contexts else runs[spec].model()
-    return found, corpus
+    return found
 
 
 def _context(spec: str) -> int:

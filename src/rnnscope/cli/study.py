@@ -20,6 +20,10 @@ from rnnscope.progress import Progress
 @click.option(
     "--updates", type=click.IntRange(min=1), default=5_000, show_default=True, help="At most so many updates of the weights."
 )
+@click.option(
+    "--snapshots", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Keep weights so often while the number of updates doubles, and say when units appeared.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first weights.")
 @text_options
 @table_options
@@ -32,6 +36,7 @@ def study(
     context: int | None,
     epochs: int,
     updates: int,
+    snapshots: int,
     seed: int,
     symbols: str | None,
     language: str | None,
@@ -50,7 +55,7 @@ def study(
     from rnnscope.studies.study import default_recipe
     from rnnscope.studies.study import study as run_study
 
-    recipe = default_recipe(Architecture(cell, layers, units, context), epochs, updates, seed)
+    recipe = default_recipe(Architecture(cell, layers, units, context), epochs, updates, seed, snapshots)
     with ExitStack() as stack:
         current = ExitStack()
         stack.callback(lambda: current.close())

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rnnscope.exceptions import FormatError
-
 if TYPE_CHECKING:
     from rnnscope.corpora import Corpus
     from rnnscope.training import Run
@@ -45,20 +43,7 @@ def text_for(run: "Run", text: str | None, split: str | None, most: int | None, 
 
 
 def whole_for(run: "Run", text: str | None, unknown: Any = "error") -> "tuple[Corpus, bool]":
-    """A text with the run's own vocabulary and split, and whether it is the one that it was trained on, which is the default."""
-    from rnnscope.corpora import Corpus, find
+    """See `training.texts.text_of`."""
+    from rnnscope.training.texts import text_of
 
-    known = run.corpus
-    source = text or known.get("source")
-    if source is None:
-        raise FormatError(f"{run.path} was trained on a text that was not a file; name the text to read")
-    vocabulary = run.vocabulary
-    whole = find(source, symbols=vocabulary.kind)
-    own = len(whole) == known["length"] and whole.fingerprint == known["fingerprint"]
-    if not own and text is None:
-        raise FormatError(f"{source} has changed since {run.path} was trained on it; name the text to read")
-    language = known.get("language") if own else whole.language
-    corpus = Corpus.from_text(
-        whole.text(), name=whole.name, vocabulary=vocabulary, unknown=unknown, rule=run.split, language=language
-    )
-    return corpus, own
+    return text_of(run, text, unknown)

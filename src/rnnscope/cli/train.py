@@ -52,6 +52,10 @@ def architecture_options(**defaults: Any) -> Callable[[F], F]:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
 @click.option("--threads", type=click.IntRange(min=1), help="That torch computes on.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of dropout.")
+@click.option(
+    "--snapshots", type=click.IntRange(min=0),
+    help="Keep weights so often while the number of updates, or of epochs, doubles, for 'rnnscope dynamics'.",
+)  # fmt: skip
 @click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="Any other field of the recipe, the value as in TOML.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
 @text_options

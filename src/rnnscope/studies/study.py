@@ -11,15 +11,19 @@ import pandas as pd
 from rnnscope import __version__
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
+from rnnscope.analysis.labels import Labels
 from rnnscope.analysis.saturation import COLUMNS, saturation
 from rnnscope.breakdown import errors
 from rnnscope.comparison import compare
+from rnnscope.comparison.dynamics import dynamics
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
 from rnnscope.files import claim, clear_partial, read_json, write_json, write_text
 from rnnscope.findings import examine
 from rnnscope.findings.cards import cards
 from rnnscope.findings.connections import connections
+from rnnscope.findings.emergence import COLUMNS as EMERGENCE
+from rnnscope.findings.emergence import READ, emergence
 from rnnscope.models import Architecture, RecurrentLM
 from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
@@ -39,12 +43,19 @@ RECORDED = 131_072
 _SAMPLE = 1_000
 _CONTEXT = 20
 """Symbols of context of the n-gram model that the network stands beside."""
-_COMPARED = ("models", "overlap", "gains", "errors")
+_COMPARED = ("models", "overlap", "gains", "errors", "dynamics", "emergence")
+_REFERENCES = range(1, 7)
+"""Symbols of context of the n-grams that the network stands beside while it learns."""
 
 
-def default_recipe(architecture: Architecture | None = None, epochs: int = 100, updates: int = 5_000, seed: int = 0) -> Recipe:
-    """The recipe of a study: the same number of updates for a long text as for a short one, so that it takes minutes."""
-    return Recipe(architecture=architecture or Architecture(), epochs=epochs, updates=updates, seed=seed)
+def default_recipe(
+    architecture: Architecture | None = None, epochs: int = 100, updates: int = 5_000, seed: int = 0, snapshots: int = 0
+) -> Recipe:
+    """The recipe of a study: the same number of updates for a long text as for a short one, so that it takes minutes.
+
+    With snapshots, the report says when the units appeared; each takes seconds to look at, so that there are none by default.
+    """
+    return Recipe(architecture=architecture or Architecture(), epochs=epochs, updates=updates, seed=seed, snapshots=snapshots)
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,16 @@ class Study:
     def errors(self) -> pd.DataFrame:
         """What kind each of the network's errors is; see `breakdown.Breakdown.table`."""
         return read_table(self.path / "tables" / "errors.parquet")
+
+    @cached_property
+    def dynamics(self) -> pd.DataFrame:
+        """How near the network was to n-grams at each snapshot, where there are some; see `comparison.dynamics`."""
+        return read_table(self.path / "tables" / "dynamics.parquet")
+
+    @cached_property
+    def emergence(self) -> pd.DataFrame:
+        """How well the units of findings did at each snapshot, where there are some; see `findings.emergence`."""
+        return read_table(self.path / "tables" / "emergence.parquet")
 
     @cached_property
     def gains(self) -> pd.DataFrame:
@@ -141,6 +162,8 @@ class _Work:
         claims = [(h.name, h.sentence, f"{type(h).__module__}:{type(h).__qualname__}") for h in self.hypotheses]
         known = {"version": __version__, "corpus": self.corpus.fingerprint, "language": self.corpus.language}
         scoring: Any = {"claims": claims}
+        outputs = ("tables/dynamics.parquet", "tables/emergence.parquet")
+        on_the_way = [Step("dynamics", self.dynamics, outputs, READ, ("score",))] if self.recipe.snapshots else []
         return [
             Step("train", self.train, ("run/model.safetensors",), {**known, "recipe": self.recipe.to_json()}),
             Step("record", self.record, ("traces/trained",), RECORDED, ("train",)),
@@ -163,7 +186,14 @@ class _Work:
                 None,
                 ("score", "saturation"),
             ),
-            Step("report", self.report, ("report.html",), None, ("figures", "cards", "sample", "compare", "errors")),
+            *on_the_way,
+            Step(
+                "report",
+                self.report,
+                ("report.html",),
+                None,
+                ("figures", "cards", "sample", "compare", "errors", *(step.name for step in on_the_way)),
+            ),
         ]
 
     def train(self, progress: Progress) -> None:
@@ -217,6 +247,19 @@ class _Work:
         write_json(
             self.folder / "errors.json", {"errors": len(found.mistakes), "symbols": found.mistakes.symbols, "seen": excerpts}
         )
+
+    def dynamics(self, progress: Progress) -> None:
+        run, text = self.study.run, self.study.trace.corpus.head(READ)
+        ngram = NGramLM.fit(self.corpus.split("train"), max(_REFERENCES))
+        table = dynamics(run, {f"{n}-gram": ngram.shorter(n) for n in _REFERENCES}, text, progress=progress)
+        found = self.study.units[self.study.units["finding"]]
+        told = [h for h in self.hypotheses if h.name in set(found["hypothesis"])]
+        untold = Labels(told, text).left_out  # by the beginning of the text, which is what is read so often
+        found = found[~found["hypothesis"].isin(untold)]
+        units = emergence(run, found, text, progress=progress) if len(found) else pd.DataFrame(columns=list(EMERGENCE))
+        about = {"corpus": text.fingerprint, "left_out": untold}
+        for name, each in (("dynamics", table), ("emergence", units)):
+            write_table(self.folder / "tables" / f"{name}.parquet", each, about)
 
     def sample(self, progress: Progress) -> None:
         with computing():

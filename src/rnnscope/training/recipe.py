@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from rnnscope.exceptions import RecipeError, UnknownNameError
 from rnnscope.models.architecture import Architecture
+from rnnscope.training.snapshots import MOST
 
 Precision = Literal["auto", "float32", "bfloat16"]
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -18,7 +19,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _LEAST = {
     "epochs": 1, "updates": 1, "patience": 0, "batch": 1, "length": 1, "warmup": 0, "decay_after": 0, "chrono": 0, "seed": 0,
-    "threads": 1,
+    "threads": 1, "snapshots": 0,
 }  # fmt: skip
 _INF = float("inf")
 # Bounds of each number, and whether the lower one is itself allowed; the upper one never is.
@@ -63,6 +64,8 @@ class Recipe:
     device: `auto` takes a GPU where there is one
     seed: of the first weights and of dropout
     threads: that torch computes on
+    snapshots: so many of the weights are kept while the number of updates doubles, and at ends of epochs so many while theirs
+        does (`Run.snapshots`); 0 keeps none
     """
 
     architecture: Architecture = field(default_factory=Architecture)
@@ -89,6 +92,7 @@ class Recipe:
     device: str = "auto"
     seed: int = 0
     threads: int = 1
+    snapshots: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.architecture, Architecture):
@@ -113,12 +117,17 @@ class Recipe:
             raise RecipeError(f"chrono is 0 or from 3 to 1,000,000 symbols, not {self.chrono}")
         if self.chrono and self.forget_bias:
             raise RecipeError(f"chrono ({self.chrono}) and forget_bias ({self.forget_bias}) both set the same biases; choose one")
+        if self.snapshots > MOST:
+            raise RecipeError(f"snapshots are at most {MOST:,} while the number of updates doubles, not {self.snapshots:,}")
         if self.seed >= 2**32 or self.threads > 1024:
             raise RecipeError(f"a seed is below 2**32 and there are at most 1,024 threads, not {self.seed} and {self.threads}")
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; what is None is left out, so that it can be written as TOML."""
-        known = asdict(self) | {"architecture": self.architecture.to_json()}
+        """As plain data; what is None is left out, so that it can be written as TOML.
+
+        So are snapshots where none are kept: runs and studies that were made before a recipe had them stay what they are.
+        """
+        known = asdict(self) | {"architecture": self.architecture.to_json(), "snapshots": self.snapshots or None}
         return {name: value for name, value in known.items() if value is not None}
 
     @classmethod

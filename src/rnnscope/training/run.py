@@ -15,19 +15,24 @@ from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write
 from rnnscope.models import Network, fused
 from rnnscope.models.architecture import WINDOW
 from rnnscope.models.cells import CELLS
+from rnnscope.training import snapshots
 from rnnscope.training.checkpoint import position_in
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.processes import chosen_device
 from rnnscope.training.recipe import Recipe
+from rnnscope.training.snapshots import Snapshot
 from rnnscope.training.tensors import read_tensors, write_tensors
 
 MARKER = "recipe.toml"
+TO_KEEP = "train with snapshots (rs.Recipe(snapshots=4), on the command line --snapshots 4)"
+"""What to do about a run that should keep weights on the way."""
 _KNOWN = {"name": str, "symbols": str, "length": int, "fingerprint": str, "split": dict, "language": str, "source": str}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder: `recipe.toml`, `vocabulary.json`, `model.safetensors`, `history.jsonl`, `checkpoint/`."""
+    """A run's folder: `recipe.toml`, `vocabulary.json`, `model.safetensors`, `history.jsonl`, `checkpoint/`, and `snapshots/`
+    where the recipe asks for them."""
 
     path: Path
 
@@ -121,12 +126,29 @@ class Run:
         write_tensors(self.path / "model.safetensors", model.state_dict(), self._fingerprints())
 
     @property
+    def snapshots(self) -> list[Snapshot]:
+        """The weights that were kept on the way, in order: `update`, `epochs`, `path` of each; `model(at=update)` loads them.
+
+        Raises `FormatError` naming a file among them that isn't one.
+        """
+        return snapshots.found(self._snapshots)
+
+    @property
+    def _snapshots(self) -> Path:
+        return self.path / "snapshots"
+
+    def write_snapshot(self, model: Network, update: int, columns: int) -> None:
+        """Keep the weights after so many updates, of which an epoch has `columns`."""
+        about = self._fingerprints() | snapshots.told(update, columns)
+        write_tensors(snapshots.place(self._snapshots, update), model.state_dict(), about)
+
+    @property
     def finished(self) -> bool:
         """Whether its training came to its end."""
         return self.checkpoint.exists() and position_in(self.checkpoint).finished
 
     def write_half(self, path: Path) -> "Run":
-        """A copy without its checkpoint, the weights in half precision; `load` reads it as any other."""
+        """A copy without its checkpoint and snapshots, the weights in half precision; `load` reads it as any other."""
         tensors, about = read_tensors(self.path / "model.safetensors", "the weights of a run")
         about.pop("sha256", None)
         with replacing(path) as new:
@@ -139,12 +161,14 @@ class Run:
     def _fingerprints(self) -> dict[str, str]:
         return {MARKER: fingerprint(self.description), "vocabulary.json": self.vocabulary.fingerprint}
 
-    def model(self, *, untrained: bool = False, draw: int = 0) -> Network:
-        """The network with its best weights, or with the weights that its training began with, or another draw of those.
+    def model(self, *, untrained: bool = False, draw: int = 0, at: int | None = None) -> Network:
+        """The network with its best weights, or with the weights that its training began with, or another draw of those, or
+        with the weights `at` an update that a snapshot was kept at.
 
-        Raises `FormatError` naming the file that is missing, damaged, or altered since the training.
+        Raises `FormatError` naming the file that is missing, damaged, or altered since the training, and `UsageError` for an
+        update that has no snapshot.
         """
-        tensors, about = read_tensors(self.path / "model.safetensors", "the weights of a run")
+        tensors, about = read_tensors(*self._weights(untrained, at))
         for name, found in self._fingerprints().items():
             if about.get(name) != found:
                 raise FormatError(
@@ -153,14 +177,28 @@ class Run:
         recipe = self.recipe
         model = first_model(replace(recipe, seed=recipe.seed + draw) if untrained else recipe, self.vocabulary)
         model.name = f"{self.path.name} (untrained)" if untrained else self.path.name
+        if at is not None:
+            model.name = f"{self.path.name} at update {at:,}"
         model.origin = {
             "loader": "run",
             "path": str(self.path.absolute()),
-            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}),
+            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}) | ({} if at is None else {"at": at}),
         }
         if not untrained:
             model.load_state_dict(tensors)
         return model.eval()
+
+    def _weights(self, untrained: bool, at: int | None) -> tuple[Path, str]:
+        """The file that weights are in, and what it is."""
+        if at is None:
+            return self.path / "model.safetensors", "the weights of a run"
+        if untrained:
+            raise UsageError(f"untrained weights are those before the first update; ask for them, or for those at update {at}")
+        kept = {snapshot.update: snapshot.path for snapshot in self.snapshots}
+        if at not in kept:
+            which = f"there are some at {', '.join(f'{update:,}' for update in kept)}" if kept else "it keeps none; " + TO_KEEP
+            raise UsageError(f"{self.path} keeps no weights at update {at!r}; {which}")
+        return kept[at], "the weights of a run at an update"
 
 
 def describe(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
@@ -185,10 +223,10 @@ def uses_bfloat16(recipe: Recipe) -> bool:
     return (cell == WINDOW or fused.covers(CELLS[cell])) and fused.has_bfloat16(chosen_device(recipe.device))
 
 
-def load(path: str | Path, *, untrained: bool = False, draw: int = 0) -> Network:
+def load(path: str | Path, *, untrained: bool = False, draw: int = 0, at: int | None = None) -> Network:
     """The network of a run, with its best weights; `untrained` gives the one that its training began with, `draw` one like it
-    with other first weights.
+    with other first weights, `at` the one after so many updates, where the training kept it (`Run.snapshots`).
 
-    Raises `FormatError` for a folder that is no run or that is damaged.
+    Raises `FormatError` for a folder that is no run or that is damaged, `UsageError` for an update that nothing was kept at.
     """
-    return Run.open(path).model(untrained=untrained, draw=draw)
+    return Run.open(path).model(untrained=untrained, draw=draw, at=at)

@@ -32,6 +32,7 @@ from rnnscope.training.optimisation import bound_gradients, learning_rate, optim
 from rnnscope.training.processes import Group, chosen_device, joined
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.run import MARKER, Run, describe, uses_bfloat16
+from rnnscope.training.snapshots import due as snapshots_due
 
 MINIMUM = 1_000
 """Symbols that a text needs at the least: below this no part of it is long enough to learn or to measure anything."""
@@ -124,6 +125,7 @@ class _Training:
         full = recipe.epochs * self.streams.columns
         self.updates = min(full, recipe.updates or full)
         self.epochs = math.ceil(self.updates / self.streams.columns)
+        self.snapshots = snapshots_due(recipe.snapshots, self.updates, self.streams.columns)
         self.position = Position(planned=self.updates)
         self.history: list[dict[str, Any]] = []
         self.reduced = uses_bfloat16(recipe)
@@ -150,9 +152,11 @@ class _Training:
             return
         if place.update == 0:
             self.save()  # else a kill between the first weights and their checkpoint would look like a lost checkpoint
+            self.keep_snapshot()
         try:
             while place.update < self.updates and not self.out_of_patience():
                 due = self.update()
+                self.keep_snapshot()  # before the checkpoint: a training that goes on from that one won't do this update again
                 if place.column == self.streams.columns or place.update == self.updates:
                     self.end_epoch()
                 elif due:
@@ -244,6 +248,12 @@ class _Training:
         self.group.once(lambda: self.run.write_history(self.history))
         place.epoch, place.column, place.loss_sum, place.loss_symbols = place.epoch + 1, 0, 0.0, 0
         self.save()
+
+    def keep_snapshot(self) -> None:
+        """Keep the weights if this is an update to keep them at."""
+        if self.position.update in self.snapshots:
+            self.look()
+            self.group.once(lambda: self.run.write_snapshot(self.model, self.position.update, self.streams.columns))
 
     def out_of_patience(self) -> bool:
         """Whether the validation loss has not become better for as many epochs as the recipe waits."""

@@ -17,11 +17,13 @@ from markupsafe import Markup
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.significance import RATE, STRONG
 from rnnscope.breakdown.breakdown import by_category
+from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
+from rnnscope.findings.emergence import appearances
 from rnnscope.traces import Trace
-from rnnscope.views import canvas, comparisons, figures
+from rnnscope.views import canvas, comparisons, dynamics, figures
 from rnnscope.views.palette import BLUE, RED
 from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
 
@@ -108,6 +110,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "curve": figures.learning_curve(history),
         "saturation": [canvas.written(figures.saturation_scatter(part)) for _, part in data.saturation.groupby("gate", sort=False)],
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
+        "dynamics": _dynamics(data),
         "beside": _beside(data),
         "errors": _errors(data),
         "sample": {**data.sample, "text": glyphs(data.sample["text"], "characters")},
@@ -132,6 +135,24 @@ def _beside(data: ReportData) -> dict[str, Any] | None:
         "models": models.to_dict("records"),
         "venn": Markup(canvas.written(comparisons.venn(venn(data.tables["overlap"], names)))),
         "gains": Markup(canvas.written(comparisons.gains(gained, *names))),
+    }
+
+
+def _dynamics(data: ReportData) -> dict[str, Any] | None:
+    """What the network was like on the way, where weights were kept."""
+    if "dynamics" not in data.tables:
+        return None
+    table, units = data.tables["dynamics"], data.tables["emergence"]
+    nearer = nearest(table)
+    order = list(dict.fromkeys(nearer["reference"]))
+    return {
+        "snapshots": len(nearer),
+        "symbols": f"{int(table['symbols'].iloc[0]):,}",
+        "order": order,
+        "kl": Markup(canvas.written(dynamics.divergence(table))),
+        "difference": Markup(canvas.written(dynamics.differences(table))),
+        "units": Markup(canvas.written(dynamics.units(units))) if len(units) else "",
+        "appearances": appearances(units).to_dict("records") if len(units) else [],
     }
 
 
