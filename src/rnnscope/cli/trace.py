@@ -72,7 +72,7 @@ run_option = click.option(
 )
 
 
-def _opened(trace: Path, run: Path | None) -> "Trace":
+def opened_trace(trace: Path, run: Path | None) -> "Trace":
     """A trace, with its model at hand where a run is named."""
     from rnnscope.traces import open_trace
 
@@ -140,7 +140,7 @@ def cells(
         known = Run.open(run)
     with progress_bar("score") as progress:
         best = examine(
-            _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
+            opened_trace(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
             run=known, untrained=others, ablated=causal, cluster=cluster, seed=seed, progress=progress,
         )  # fmt: skip
     if every:
@@ -171,4 +171,4 @@ def saturation(trace: Path, units: bool, run: Path | None, form: str | None) -> 
     from rnnscope.analysis.saturation import saturation as measure
     from rnnscope.analysis.timescales import timescales
 
-    print_table((timescales if units else measure)(_opened(trace, run)), form)
+    print_table((timescales if units else measure)(opened_trace(trace, run)), form)
