@@ -13,7 +13,20 @@ import rnnscope as rs
 from rnnscope.exceptions import OccupiedError
 from rnnscope.studies.study import default_recipe
 
-STEPS = ["train", "record", "score", "cards", "saturation", "compare", "errors", "sample", "figures", "report"]
+STEPS = [
+    "train",
+    "record",
+    "score",
+    "cards",
+    "saturation",
+    "compare",
+    "contexts",
+    "resting",
+    "errors",
+    "sample",
+    "figures",
+    "report",
+]
 SMALL = ["--units", "16", "--layers", "2", "--updates", "150"]
 
 

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from rnnscope import __version__
-from rnnscope.cli import compare, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
+from rnnscope.cli import compare, contexts, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
 from rnnscope.exceptions import FollowerError, RnnscopeError
 
 
@@ -28,7 +28,7 @@ def rnnscope(debug: bool) -> None:
 for command in (
     study.study, train.train, sweep.sweep, train.sample, evaluate.evaluate,
     trace.record, trace.cells, trace.saturation, resting.attribution, resting.writes,
-    ngram.ngram, compare.compare, compare.errors, look.corpora, look.hypotheses,
+    ngram.ngram, compare.compare, compare.errors, contexts.contexts, look.corpora, look.hypotheses,
     paper.paper, planted.planted,
 ):  # fmt: skip
     rnnscope.add_command(command)

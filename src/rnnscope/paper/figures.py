@@ -11,7 +11,7 @@ from rnnscope.analysis.saturation import saturation
 from rnnscope.analysis.timescales import timescales
 from rnnscope.breakdown import errors, oracles
 from rnnscope.comparison import Comparison, compare
-from rnnscope.comparison.agreement import layout
+from rnnscope.comparison.agreement import branches, layout, tree
 from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import distances
 from rnnscope.comparison.venn import venn
@@ -66,11 +66,12 @@ class Material:
 
 
 def figure1(material: Material) -> Drawn:
-    """The map of models: how often they hold the same symbol for likeliest."""
+    """The map and the tree of models: how often they hold the same symbol for likeliest."""
     table = material.comparison.agreement
     places = layout(table)
     places["kind"] = ["network" if name == NETWORK else "n-gram" for name in places["model"]]
-    return Drawn({"agreement": table.rename_axis("model").reset_index(), "map": places}, {"map": draw.model_map(places)})
+    tables = {"agreement": table.rename_axis("model").reset_index(), "map": places, "tree": branches(table)}
+    return Drawn(tables, {"map": draw.model_map(places), "tree": draw.model_tree(tree(table), list(table.index))})
 
 
 def figure3(material: Material) -> Drawn:

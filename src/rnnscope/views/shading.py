@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rnnscope.views.canvas import THEMED, legend, plain
+from rnnscope.views.canvas import THEMED, legend, plain, themed
 from rnnscope.views.figures import ADVANCE, LINE, paint, rows_of
 from rnnscope.views.palette import BLUE, INK, PAPER, RED
 from rnnscope.views.stretch import Stretch, glyphs
@@ -40,6 +41,18 @@ def resting(table: pd.DataFrame, part: str, kind: str, target: str, unit: str) -
     text.set_ylim(lines, 0)
     curve = figure.add_axes((0.12, 0.52 / height, 0.85, (_CURVE - 0.68) / height))
     plain(curve)
+    _curve(curve, table, part, unit)
+    return figure
+
+
+def by_distance(table: pd.DataFrame, part: str, unit: str) -> Figure:
+    """The lower panel alone."""
+    figure, [axes] = themed(6.4, _CURVE)
+    _curve(axes, table, part, unit)
+    return figure
+
+
+def _curve(curve: Axes, table: pd.DataFrame, part: str, unit: str) -> None:
     values = table[part].to_numpy(np.float64)
     distance = np.arange(1, len(values) + 1)
     curve.vlines(distance, 0, values, colors=[BLUE if value > 0 else RED for value in values], linewidth=1.4)
@@ -50,4 +63,3 @@ def resting(table: pd.DataFrame, part: str, kind: str, target: str, unit: str) -
     curve.set_xlabel("symbols back, 1 the last one read")
     curve.set_ylabel(unit)
     legend(curve)
-    return figure
