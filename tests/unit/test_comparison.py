@@ -40,7 +40,9 @@ class Told:
                 symbol = np.maximum(following[at], 0)
                 p[np.arange(len(at)), (symbol + 1) % p.shape[1]] = 1 - self.right[at]
                 p[np.arange(len(at)), symbol] = self.right[at]
-                yield rs.Block(first, from_log_probs(np.log(p).astype(np.float32), list(signals), following[at]))
+                with np.errstate(divide="ignore"):  # of what is ruled out
+                    log_probs = np.log(p).astype(np.float32)
+                yield rs.Block(first, from_log_probs(log_probs, list(signals), following[at]))
 
 
 TEXT = "abcabcabca"
