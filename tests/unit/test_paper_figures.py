@@ -28,6 +28,7 @@ def material(model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch: pytest.Monke
 def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None:
     expected = {
         "figure1": {"agreement", "map", "tree"},
+        "figure2": {"cells", "text"},
         "figure3": {"saturation", "timescales"},
         "figure4": {"models", "overlap", "gains"},
         "figure6": {"lstm", "20-gram"},

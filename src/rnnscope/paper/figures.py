@@ -20,6 +20,7 @@ from rnnscope.corpora.named import corpus as named
 from rnnscope.exceptions import FormatError
 from rnnscope.models import Network
 from rnnscope.ngrams import NGramLM
+from rnnscope.paper.figure2 import figure2
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
@@ -116,6 +117,7 @@ def figure6(material: Material) -> Drawn:
 
 FIGURES: dict[str, Callable[[Material], Drawn]] = {
     "figure1": figure1,
+    "figure2": lambda material: figure2(material.network, material.test, material.progress),
     "figure3": figure3,
     "figure4": figure4,
     "figure5": figure5,

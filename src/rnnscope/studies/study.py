@@ -28,6 +28,7 @@ from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
 from rnnscope.ngrams import NGramLM
 from rnnscope.progress import Progress
+from rnnscope.protocol import LanguageModel
 from rnnscope.recording import record
 from rnnscope.studies.resting import examples
 from rnnscope.studies.steps import Step, Steps, Watch, nobody
@@ -225,7 +226,11 @@ class _Work:
         trace = self.study.trace
         ngram = self.ngram
         found = compare({"network": trace, ngram.name: ngram}, progress=progress)
-        models = {"network": trace, ngram.name: ngram, **{f"{n}-gram": ngram.shorter(n) for n in _MAPPED}}
+        models: dict[str, LanguageModel | Trace] = {
+            "network": trace,
+            ngram.name: ngram,
+            **{f"{n}-gram": ngram.shorter(n) for n in _MAPPED},
+        }
         agreed = agreement(read_all(models, progress=progress)).rename_axis("model").reset_index()
         write_table(self.folder / "tables" / "agreement.parquet", agreed, {"model": trace.model})
         about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
@@ -239,7 +244,7 @@ class _Work:
     def contexts(self, progress: Progress) -> None:
         text, ngram = self.corpus.split("test"), self.ngram
         lengths = [k for k in LENGTHS if k <= min(_FARTHEST, reach(text))]
-        models = {"network": self.study.run.model(), ngram.name: ngram}
+        models: dict[str, LanguageModel] = {"network": self.study.run.model(), ngram.name: ngram}
         table = pd.DataFrame(columns=list(CONTEXTS))
         if lengths:
             table = contexts(models, text, lengths, places=_PLACES, progress=progress)
