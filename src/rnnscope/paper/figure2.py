@@ -1,10 +1,13 @@
 """Figure 2: text coloured by cells that can be read, and by one that can't. The units are found by their scores, not given."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rnnscope.analysis import Hypothesis, score
 from rnnscope.analysis.hypotheses.base import label
@@ -44,37 +47,50 @@ def figure2(network: Network, text: Corpus, progress: Progress) -> Drawn:
 
 
 def _drawn(trace: Trace, table: pd.DataFrame, shown: list[Hypothesis]) -> Drawn:
-    labels = label(shown, trace.corpus, trace)
-    found: list[tuple[tuple[object, ...], Stretch]] = []
+    labels, cells = label(shown, trace.corpus, trace), []
     for claim in shown:
         of_claim = table[table["hypothesis"] == claim.name]
         if len(of_claim):  # a text may have none of it
-            best = of_claim.iloc[0]
-            measure = "auroc" if claim.kind == "binary" else "correlation"
-            row = (
-                best["signal"],
-                int(best["unit"]),
-                claim.name,
-                claim.sentence,
-                measure,
-                abs(best[measure]),
-                int(best["polarity"]),
-            )
-            piece = stretch(trace, row[0], row[1], labels[claim.name], binary=claim.kind == "binary", length=_LENGTH)
-            found.append((row, piece))
-    binary = table[table["auroc"].notna()]
-    least = binary.loc[binary.groupby(["signal", "unit"])["auroc_selection"].idxmax()].sort_values("auroc_selection").iloc[0]
-    piece = stretch(trace, least["signal"], int(least["unit"]), labels[shown[0].name], binary=False, length=_LENGTH)
-    sentence = f"nothing that we ask for; of all claims {least['hypothesis']} is told best"
-    found.append(((least["signal"], int(least["unit"]), "", sentence, "auroc", least["auroc"], 0), piece))
-    cells = pd.DataFrame([row for row, _ in found], columns=list(CELLS))
+            cells.append(_cell(trace, of_claim.iloc[0], claim, labels[claim.name]))
+    cells.append(_unread(trace, table, labels[shown[0].name]))
     words = {"auroc": "AUROC", "correlation": "rank correlation"}
     pictures = [
-        (row[3].removeprefix("whether ").partition(", ")[0], f"{row[0]}[{row[1]}]   {words[row[4]]} {row[5]:.3f}", piece)  # type: ignore[attr-defined,index]
-        for row, piece in found
+        (cell.sentence.partition(", ")[0], f"{cell.signal}[{cell.unit}]   {words[cell.measure]} {cell.score:.3f}", cell.piece)
+        for cell in cells
     ]
-    symbols = [_symbols(trace.corpus, k, piece) for k, (_, piece) in enumerate(found)]
-    return Drawn({"cells": cells, "text": pd.concat(symbols, ignore_index=True)}, {"cells": units_picture(pictures, lines=14)})
+    symbols = pd.concat([_symbols(trace.corpus, k, cell.piece) for k, cell in enumerate(cells)], ignore_index=True)
+    rows = pd.DataFrame([{name: getattr(cell, name) for name in CELLS} for cell in cells], columns=list(CELLS))
+    return Drawn({"cells": rows, "text": symbols}, {"cells": units_picture(pictures, lines=14)})
+
+
+@dataclass(frozen=True)
+class _Cell:
+    signal: str
+    unit: int
+    claim: str
+    sentence: str
+    measure: str
+    score: float
+    polarity: int
+    piece: Stretch
+
+
+def _cell(trace: Trace, best: Any, claim: Hypothesis, labels: NDArray[np.float32]) -> _Cell:
+    binary = claim.kind == "binary"
+    measure, unit = "auroc" if binary else "correlation", int(best["unit"])
+    piece = stretch(trace, best["signal"], unit, labels, binary=binary, length=_LENGTH)
+    sentence = claim.sentence.removeprefix("whether ")
+    return _Cell(best["signal"], unit, claim.name, sentence, measure, abs(best[measure]), int(best["polarity"]), piece)
+
+
+def _unread(trace: Trace, table: pd.DataFrame, labels: NDArray[np.float32]) -> _Cell:
+    """The cell whose best score on any yes-or-no claim is the least, on the stretch that the labels choose."""
+    binary = table[table["auroc"].notna()]
+    best = binary.loc[binary.groupby(["signal", "unit"])["auroc_selection"].idxmax()]
+    least = best.sort_values("auroc_selection", kind="stable").iloc[0]
+    piece = stretch(trace, least["signal"], int(least["unit"]), labels, binary=False, length=_LENGTH)
+    sentence = f"nothing that we ask for; of all claims {least['hypothesis']} is told best"
+    return _Cell(least["signal"], int(least["unit"]), "", sentence, "auroc", float(least["auroc"]), 0, piece)
 
 
 def _symbols(corpus: Corpus, cell: int, piece: Stretch) -> pd.DataFrame:
