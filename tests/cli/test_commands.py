@@ -29,8 +29,11 @@ COMMANDS = [
     "record",
     "cells",
     "saturation",
+    "attribution",
+    "writes",
     "compare",
     "errors",
+    "contexts",
     "dynamics",
     "ngram",
     "corpora",
@@ -421,6 +424,71 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     told = command("errors", folder, "ngram:2", "--excerpts", 1)
     assert "what 2-gram gets right and tiny doesn't" in told.stdout, told.stderr
     assert "[" in told.stdout
+    (other := tmp_path / "other" / "tiny").parent.mkdir()
+    other.symlink_to(folder)
+    assert "two models are called tiny; give each once" in fails(capsys, "compare", folder, other)[1]
+    branches = rows(capsys, "compare", folder, "ngram:2", "ngram:0", "--table", "tree", "--figures", tmp_path / "pictures")
+    assert [row["models"] for row in branches] == [2, 3]
+    rows(capsys, "errors", folder, "ngram:2", "--figures", tmp_path / "pictures")
+    drawn = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert {
+        "tree.svg",
+        "tree.csv",
+        "map.svg",
+        "gains.svg",
+        "overlap.svg",
+        "distances.svg",
+        "errors.svg",
+        "errors tiny.svg",
+    } <= drawn
+
+
+def test_how_far_back_and_what_it_rests_on(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.py").write_text(text)
+    folder, pictures = tmp_path / "tiny", tmp_path / "pictures"
+    done = command("train", tmp_path / "small.py", "--out", folder, "--units", 8, "--epochs", 1, "--batch", 4)
+    assert done.returncode == 0, done.stderr
+    table = rows(capsys, "contexts", folder, "ngram:2", "--lengths", "1-3,9", "--places", 20, "--figures", pictures)
+    assert {row["model"] for row in table} == {"tiny", "2-gram"}
+    assert [row["context"] for row in table][:4] == [1, 2, 3, 9]
+    assert all(row["rise"] == 0 for row in table if row["context"] == 9)
+    assert len(table) == 2 * 3 * 4
+    assert len(rows(capsys, "contexts", folder, "--lengths", "5,9", "--way", "cut", "--places", 9)) == 2
+    assert "is no number and no range" in fails(capsys, "contexts", folder, "--lengths", "9-1")[1]
+    assert "expected at least 2: give shorter contexts" in fails(capsys, "contexts", folder, "--lengths", "20000")[1]
+    assert (
+        "the length of a context is a whole number of at least 1, not 0" in fails(capsys, "contexts", folder, "--lengths", "0")[1]
+    )
+
+    shares = rows(capsys, "attribution", folder, "--at", 300, "--back", 50, "--figures", pictures)
+    assert [row["position"] for row in shares] == list(range(300, 250, -1))
+    of_unit = rows(capsys, "attribution", folder, tmp_path / "small.py", "--at", 300, "--signal", "layer0/cell", "--unit", 7)
+    assert list(of_unit[0]) == ["position", "symbol", "share"]
+    assert len(of_unit) == 200
+    told = command("attribution", folder, "--back", 20)
+    assert told.stdout.startswith("log p of "), told.stderr
+    assert len(told.stdout.splitlines()) >= 13
+    assert "layer0/cell has the units 0 to 7" in fails(capsys, "attribution", folder, "--signal", "layer0/cell", "--unit", 8)[1]
+    assert "position is a whole number from 0" in fails(capsys, "attribution", folder, "--at", -1)[1]
+
+    done = command("record", folder, "--out", tmp_path / "trace")
+    assert done.returncode == 0, done.stderr
+    asked = ("writes", tmp_path / "trace", "--signal", "layer0/cell", "--unit", 3)
+    parts = rows(capsys, *asked, "--at", 120, "--back", 40, "--figures", pictures)
+    assert len(parts) == 41
+    state = rs.open_trace(tmp_path / "trace")["layer0/cell"][120, 3]
+    assert sum(float(str(row["part"])) for row in parts) == pytest.approx(float(state), abs=1e-5)
+    told = command(*asked, "--at", 120)
+    assert f"layer0/cell[3] at position 120: {state:+.3f}" in told.stdout
+    assert (
+        "is no state that a gate keeps" in fails(capsys, "writes", tmp_path / "trace", "--signal", "layer0/hidden", "--unit", 3)[1]
+    )
+    rows(capsys, "saturation", tmp_path / "trace", "--figures", pictures)
+    assert (
+        "give one of --figures and --units" in fails(capsys, "saturation", tmp_path / "trace", "--units", "--figures", pictures)[1]
+    )
+    names = [f"{name}.{kind}" for name in ("attribution", "contexts", "saturation", "writes") for kind in ("csv", "svg")]
+    assert sorted(path.name for path in pictures.iterdir()) == names
 
 
 def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -461,6 +529,10 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["compare", "ngram:many", "--text", "python-stdlib"], "expected a run's folder, or ngram:N"),
         (["compare", "ngram:2", "ngram:02", "--text", "python-stdlib"], "two models are called 2-gram"),
         (["compare", "ngram:2", "--text", "python-stdlib", "--table", "gains"], "gains are of one model over another; give two"),
+        (["compare", "ngram:2", "--text", "python-stdlib", "--table", "tree"], "a tree joins models; give two at least"),
+        (["contexts", "ngram:2"], "has to be counted in a text; name it with --text"),
+        (["attribution", "nowhere"], "nowhere is not a run"),
+        (["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"], "nowhere is not a trace"),
         (["compare", "ngram:2", "--table", "map", "--table", "gains", "--json"], "--json prints one table, not 2"),
         (["errors", "nowhere"], "nowhere is not a run"),
     ],

@@ -14,7 +14,20 @@ from rnnscope.comparison.dynamics import nearest
 from rnnscope.exceptions import OccupiedError
 from rnnscope.studies.study import default_recipe
 
-STEPS = ["train", "record", "score", "cards", "saturation", "compare", "errors", "sample", "figures", "report"]
+STEPS = [
+    "train",
+    "record",
+    "score",
+    "cards",
+    "saturation",
+    "compare",
+    "contexts",
+    "resting",
+    "errors",
+    "sample",
+    "figures",
+    "report",
+]
 SMALL = ["--units", "16", "--layers", "2", "--updates", "150"]
 
 
@@ -55,6 +68,18 @@ def results(out: Path) -> dict[str, object]:
 def test_a_study_holds_everything(whole: Path) -> None:
     for name in ("run/model.safetensors", "traces/trained/zarr.json", "tables/scores.parquet", "figures/units.svg", "report.html"):
         assert (whole / name).exists(), name
+    page = (whole / "report.html").read_text()
+    for section in ("beside", "contexts", "resting", "errors"):
+        assert f'<section id="{section}">' in page
+    sources = json.loads(re.findall(r'<script type="application/json" id="sources">(.*?)</script>', page, re.S)[0])
+    asked = set(re.findall(r'data-source="([^"]+)"', page))
+    assert asked == set(sources)
+    assert {"resting-0", "resting-1"} <= asked
+    found = rs.Study(whole).contexts
+    assert set(found["model"]) == {"network", "20-gram"}
+    assert (found.loc[found["context"] == found["context"].max(), "rise"] == 0).all()
+    resting = pd.read_parquet(whole / "tables" / "resting.parquet")
+    assert resting["part"].notna().all()
     assert not list(whole.rglob(".rnnscope-partial-*"))
 
 

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -27,7 +28,8 @@ def material(model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch: pytest.Monke
 
 def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None:
     expected = {
-        "figure1": {"agreement", "map"},
+        "figure1": {"agreement", "map", "tree"},
+        "figure2": {"cells", "text"},
         "figure3": {"saturation", "timescales"},
         "figure4": {"models", "overlap", "gains"},
         "figure6": {"lstm", "20-gram"},
@@ -45,6 +47,27 @@ def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None
                 assert path.read_text().startswith("<svg")
     errors = pd.read_csv(tmp_path / "figure6" / "small-lstm.csv")
     assert errors["share"].sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_cells_of_figure_2_are_those_that_scores_find(material: Material, model: rs.RecurrentLM, tmp_path: Path) -> None:
+    found = figures.FIGURES["figure2"](material).tables
+    cells, text = found["cells"], found["text"]
+    trace = rs.record(model, material.test, tmp_path / "t", ["layer*/cell", "log_prob"])
+    scores = rs.score(trace, ["text", "curly_depth"], "cell", chance=False, controls=False)
+    for name in ("text", "curly_depth"):
+        best = scores[scores["hypothesis"] == name].iloc[0]
+        row = cells[cells["claim"] == name].iloc[0]
+        assert (row["signal"], row["unit"]) == (best["signal"], best["unit"])
+        assert row["score"] == pytest.approx(abs(best["auroc" if name == "text" else "correlation"]))
+    assert cells["claim"].iloc[-1] == ""
+    assert cells["score"].iloc[-1] < cells[cells["measure"] == "auroc"]["score"].iloc[:-1].max()
+    for k, row in enumerate(cells.itertuples()):
+        part = text[text["cell"] == k]
+        at = part["position"].to_numpy()
+        assert "".join(part["symbol"]) == material.test.to_str(int(at[0]), int(at[-1]) + 1)
+        values = trace[str(row.signal)][int(at[0]) : int(at[-1]) + 1, int(row.unit)]  # type: ignore[arg-type]  # rows have no types
+        assert part["value"].to_numpy() == pytest.approx(np.tanh(values), abs=1e-5)
+        assert part["holds"].isna().all() == (row.measure == "correlation" or not row.claim)
 
 
 def test_csv_of_symbols_that_end_lines() -> None:

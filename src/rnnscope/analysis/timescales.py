@@ -60,9 +60,10 @@ def timescales(trace: Trace) -> pd.DataFrame:
     for gate, state in layers:
         ends = np.quantile(source.sample([state.name])[state.name], [0.01, 0.99], axis=0)
         counts = _Counts.empty(gate.size, ends)
-        for _, arrays in source.stretches([gate.name, state.name], 0, len(trace)):
+        for first, arrays in source.stretches([gate.name, state.name], 0, len(trace)):
             kept = np.ascontiguousarray(arrays[gate.name], np.float32)
-            counts.add(kept if gate.keeps > 0 else 1 - kept, arrays[state.name].astype(np.float64))
+            goes_on = ~np.isin(np.arange(first + 1, first + len(kept)), trace.corpus.bounds)
+            counts.add(kept if gate.keeps > 0 else 1 - kept, arrays[state.name].astype(np.float64), goes_on)
         frames.append(counts.table(gate, state))
     return pd.concat(frames, ignore_index=True)
 
@@ -100,8 +101,8 @@ class _Counts:
         memories = np.zeros((units, native.BINS), np.int64)
         return cls(ends, memories, open_, sums, squares, sided, crossed, np.stack([up, down]), np.zeros((2, units)))
 
-    def add(self, kept: NDArray[np.float32], state: NDArray[np.float64]) -> None:
-        """Values of a stretch, (time, units)."""
+    def add(self, kept: NDArray[np.float32], state: NDArray[np.float64], goes_on: NDArray[np.bool_]) -> None:
+        """Values of a stretch, (time, units); `goes_on` (time − 1,) is false where a segment begins: no unit moves there."""
         units = kept.shape[1]
         codes = native.assign(kept, np.tile(_KEPT, (units, 1)))
         places = codes + native.BINS * np.arange(units)[:, None]
@@ -113,8 +114,8 @@ class _Counts:
         near = SIDES * (high - low)
         self.sided += ((state <= low + near) | (state >= high - near)).sum(0)
         above = state > (low + high) / 2
-        self.crossed += (above[1:] != above[:-1]).sum(0)
-        moves = np.diff(state, axis=0)
+        self.crossed += (above[1:] != above[:-1])[goes_on].sum(0)
+        moves = np.diff(state, axis=0)[goes_on]
         for k, way in enumerate((moves > 0, moves < 0)):
             self.steps[k] += way.sum(0)
             self.moved[k] += np.abs(np.where(way, moves, 0)).sum(0)

@@ -1,11 +1,12 @@
 """`rnnscope compare` and `rnnscope errors`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rnnscope.cli.models import model_options, opened
-from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from rnnscope.comparison import Comparison
 
-TABLES = ("models", "overlap", "agreement", "gains", "distances", "map")
+TABLES = ("models", "overlap", "agreement", "gains", "distances", "map", "tree")
 _MOST = 10
 
 
@@ -31,15 +32,18 @@ _MOST = 10
     help="An error is a probability below one half, or that another symbol is likelier.",
 )  # fmt: skip
 @click.option("--pair", default="{}", show_default=True, help="What distances are between: the opening and the closing symbol.")
+@figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str, form: str | None
-) -> None:
+    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str, folder: Path | None,
+    form: str | None,
+) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
 
     MODEL is a run's folder, or ngram:N, counted in the training part of the text. 'gains' sets the first model against the
     second, symbol by symbol, the ten largest differences each way (all with --json and --csv); 'distances' says how likely a
-    closing bracket or quote is to each, by how long it has been open; 'map' lays models out by how often they agree.
+    closing bracket or quote is to each, by how long it has been open; 'map' lays models out by how often they agree, 'tree' joins
+    those that agree most.
 
     \b
     Example:
@@ -52,6 +56,8 @@ def compare(
         raise UsageError(f"--{form} prints one table, not {len(chosen)}; give --table once")
     if "gains" in chosen and len(models) < 2:
         raise UsageError("gains are of one model over another; give two")
+    if "tree" in chosen and len(models) < 2:
+        raise UsageError("a tree joins models; give two at least")
     known, corpus = opened(models, text)
     with progress_bar("read") as progress:
         found = run_comparison(known, corpus.split(split), by=by, progress=progress)
@@ -60,10 +66,14 @@ def compare(
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
         print_table(_ends(table) if name == "gains" and not form else table, form)
+    if folder is not None:
+        from rnnscope.views import compared
+
+        write_drawn(compared.comparison(found, pair), folder)
 
 
 def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
-    from rnnscope.comparison.agreement import layout
+    from rnnscope.comparison.agreement import branches, layout
     from rnnscope.comparison.distances import distances
 
     if name == "agreement":
@@ -74,6 +84,8 @@ def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
         return distances(found.readings, pair)
     if name == "map":
         return layout(found.agreement)
+    if name == "tree":
+        return branches(found.agreement)
     table: pd.DataFrame = getattr(found, name)
     return table
 
@@ -91,8 +103,11 @@ def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
 @click.option(
     "--excerpts", type=click.IntRange(min=1), help="Print so many stretches of text for each category, errors in brackets."
 )
+@figures_option
 @table_options
-def errors(models: tuple[str, ...], text: str | None, split: str, excerpts: int | None, form: str | None) -> None:
+def errors(
+    models: tuple[str, ...], text: str | None, split: str, excerpts: int | None, folder: Path | None, form: str | None
+) -> None:
     """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
 
     MODEL is a run's folder, or ngram:N. An error is a symbol that had a probability below one half. 'share' is of all errors,
@@ -114,6 +129,10 @@ def errors(models: tuple[str, ...], text: str | None, split: str, excerpts: int 
     for name, model in known.items():
         with progress_bar(name) as progress:
             found.append(run_breakdown(model, corpus, chosen, part=split, progress=progress))
+    if folder is not None:
+        from rnnscope.views import compared
+
+        write_drawn(compared.breakdowns(dict(zip(known, found, strict=True))), folder)
     if form:
         print_table(pd.concat([b.table.assign(model=name) for name, b in zip(known, found, strict=True)], ignore_index=True), form)
         return

@@ -8,7 +8,7 @@ import traceback
 import click
 
 from rnnscope import __version__
-from rnnscope.cli import compare, dynamics, evaluate, look, ngram, paper, planted, study, sweep, trace, train
+from rnnscope.cli import compare, contexts, dynamics, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
 from rnnscope.exceptions import FollowerError, RnnscopeError
 
 
@@ -27,7 +27,8 @@ def rnnscope(debug: bool) -> None:
 
 for command in (
     study.study, train.train, sweep.sweep, train.sample, evaluate.evaluate,
-    trace.record, trace.cells, trace.saturation, ngram.ngram, compare.compare, compare.errors, dynamics.dynamics,
+    trace.record, trace.cells, trace.saturation, resting.attribution, resting.writes,
+    ngram.ngram, compare.compare, compare.errors, contexts.contexts, dynamics.dynamics,
     look.corpora, look.hypotheses, paper.paper, planted.planted,
 ):  # fmt: skip
     rnnscope.add_command(command)

@@ -4,29 +4,15 @@ from pathlib import Path
 
 import click
 
+from rnnscope.cli.numbers import numbers
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.texts import text_options
-
-
-def _orders(context: click.Context, option: click.Parameter, value: str) -> list[int]:
-    """Numbers and ranges, 1-9,20, as a list."""
-    from rnnscope.protocol import LONGEST
-
-    found: list[int] = []
-    for part in value.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise click.BadParameter(f"{part.strip()!r} is no number and no range; expected numbers of symbols, such as 1-9,20.")
-        if int(last or first) > LONGEST:
-            raise click.BadParameter(f"{part.strip()} is more than the longest context, {LONGEST} symbols.")
-        found += range(int(first), int(last or first) + 1)
-    return list(dict.fromkeys(found))
 
 
 @click.command()
 @click.argument("text")
 @click.option(
-    "--orders", callback=_orders, default="1-9,20", show_default=True,
+    "--orders", callback=numbers(1000, "the longest context"), default="1-9,20", show_default=True,
     help="Symbols of context, as the paper counts: 20 makes 21-grams.",
 )  # fmt: skip
 @click.option(

@@ -81,7 +81,8 @@ def table2(corpus: str | None, results: Path, runs: Path | None, count: bool, fo
 
 
 _FIGURES = {
-    "figure1": "The map of models: how often networks and n-grams hold the same symbol for likeliest.",
+    "figure1": "The map and the tree of models: how often networks and n-grams hold the same symbol for likeliest.",
+    "figure2": "Text coloured by the cells that can be read, and by one that can't.",
     "figure3": "How often gates are shut or open, and how long units keep what they hold.",
     "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
     "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",

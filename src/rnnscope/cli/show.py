@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +16,9 @@ from rnnscope.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rnnscope.views.drawn import Drawn
+    from rnnscope.views.stretch import Stretch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +43,35 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
         click.echo(csv_of(table), nl=False)
     else:
         _print_rich(table, digits)
+
+
+def print_shaded(stretch: "Stretch") -> None:
+    """Print text on a ground coloured by its values; where the output is no terminal, the text alone."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from rnnscope.views.palette import INK, blend
+
+    shown = Text()
+    for character, value in zip(stretch.text, stretch.values.tolist(), strict=True):
+        sign = {"\n": "↵\n", "\t": "→"}.get(character, character)
+        shown.append(sign, f"{INK} on {blend(value)}")
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+
+
+def figures_option(command: F) -> F:
+    """Adds `--figures`."""
+    return click.option(
+        "--figures", "folder", type=click.Path(path_type=Path), help="Write pictures (SVG) and their tables (CSV) to this folder."
+    )(command)
+
+
+def write_drawn(drawn: "Drawn", folder: Path) -> None:
+    """Write what was drawn, and say where."""
+    from rnnscope.views.drawn import write
+
+    for path in write(drawn, folder):
+        click.echo(path, err=True)
 
 
 def print_units(table: "pd.DataFrame", form: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnscope.cli.claims import own_hypotheses, own_options
-from rnnscope.cli.show import print_table, print_units, progress_bar, table_options
+from rnnscope.cli.show import figures_option, print_table, print_units, progress_bar, table_options, write_drawn
 from rnnscope.cli.texts import reading_options, text_for
 from rnnscope.exceptions import UsageError
 
@@ -72,7 +72,7 @@ run_option = click.option(
 )
 
 
-def _opened(trace: Path, run: Path | None) -> "Trace":
+def opened_trace(trace: Path, run: Path | None) -> "Trace":
     """A trace, with its model at hand where a run is named."""
     from rnnscope.traces import open_trace
 
@@ -140,7 +140,7 @@ def cells(
         known = Run.open(run)
     with progress_bar("score") as progress:
         best = examine(
-            _opened(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
+            opened_trace(trace, run), [*hypotheses(hypothesis), *own_hypotheses(**own)], signal or None,
             run=known, untrained=others, ablated=causal, cluster=cluster, seed=seed, progress=progress,
         )  # fmt: skip
     if every:
@@ -159,8 +159,9 @@ def cells(
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--units", is_flag=True, help="How long each unit keeps what it holds, and which are dead, latches or counters.")
 @run_option
+@figures_option
 @table_options
-def saturation(trace: Path, units: bool, run: Path | None, form: str | None) -> None:
+def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, form: str | None) -> None:
     """How often each gate is nearly shut (left, below 0.1) or nearly open (right, above 0.9).
 
     \b
@@ -171,4 +172,12 @@ def saturation(trace: Path, units: bool, run: Path | None, form: str | None) -> 
     from rnnscope.analysis.saturation import saturation as measure
     from rnnscope.analysis.timescales import timescales
 
-    print_table((timescales if units else measure)(_opened(trace, run)), form)
+    if units and folder is not None:
+        raise UsageError("the picture is of saturated gates, not of --units; give one of --figures and --units")
+    table = (timescales if units else measure)(opened_trace(trace, run))
+    print_table(table, form)
+    if folder is not None:
+        from rnnscope.views.drawn import Drawn
+        from rnnscope.views.figures import saturation_scatter
+
+        write_drawn(Drawn({"saturation": table}, {"saturation": saturation_scatter(table)}), folder)

@@ -27,6 +27,14 @@ def tree(table: pd.DataFrame) -> NDArray[np.float64]:
     return found
 
 
+def branches(table: pd.DataFrame) -> pd.DataFrame:
+    """The same tree as rows, the nearest first: what `one` and the `other` branch are (a model, or `branch` and the number of a
+    row before), the mean `distance` between their models, how many `models` they have together."""
+    names = [*table.index, *(f"branch {k}" for k in range(len(table)))]
+    rows = [(names[int(a)], names[int(b)], distance, int(size)) for a, b, distance, size in tree(table)]
+    return pd.DataFrame(rows, columns=["one", "other", "distance", "models"])
+
+
 def layout(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Models on a plane, near where they agree: `model`, `x`, `y`.
 

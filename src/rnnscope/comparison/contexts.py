@@ -10,20 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnnscope.comparison.pieces import losses
 from rnnscope.comparison.readings import check_models
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect_whole
 from rnnscope.models.threads import computing
-from rnnscope.ngrams import NGramLM
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 
 LENGTHS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 WAYS = ("cut", "shuffled", "replaced")
-"""What happens to the text before the last k symbols: it isn't there; its symbols are in random order; it is another stretch."""
+"""What is read before the last k symbols: nothing; symbols of the longest context in random order; another stretch of the text."""
 COLUMNS = ("model", "way", "context", "nats", "rise", "low", "high", "places")
-
-_TOGETHER = 2**20  # symbols that are read at once
 
 
 def contexts(
@@ -41,91 +39,70 @@ def contexts(
     The longest of the `lengths` is what is read before each place at all; it must stand before it in the running text, across the
     edges of segments, too. `places` are drawn at random from the corpus, the same for all models, ways and lengths. For each
     model, each of the `ways` and each length the mean loss (`nats`), its `rise` over the whole context, and the 95 % interval of
-    the rise (`low`, `high`: ± 1.96 standard errors of the paired difference). At the longest context the rise is 0.
+    the rise (`low`, `high`: ± 1.96 standard errors of the paired difference). At the longest context the rise is 0. What is
+    read before a shorter context fills it up to the longest: for all lengths it is the beginning of the same shuffled context or of
+    the same other stretch, so that a network reads it once.
 
     Raises `UsageError` for a text that is too short, and lengths, ways and places that make no sense.
     """
+    for length in lengths:
+        expect_whole("the length of a context", length, 1)
     chosen = sorted(set(lengths))
-    if not chosen or chosen[0] < 1:
-        raise UsageError(f"contexts of {list(lengths)} symbols make no sense; expected numbers from 1 on")
+    if not chosen:
+        raise UsageError("there is no length of a context; expected numbers from 1 on")
     if strange := sorted(set(ways) - set(WAYS)):
         raise UsageError(f"a context can't be {strange[0]!r}; expected some of {', '.join(WAYS)}")
-    if places < 2:
-        raise UsageError(f"{places} place tells nothing; expected at least 2")
+    expect_whole("places", places, 2)
     check_models(models, corpus)
-    longest = chosen[-1]
-    text, targets = _targets(corpus, longest, places, seed)
-    generator = np.random.default_rng(seed + 1)
-    others = generator.integers(longest, len(text), len(targets))
-    shuffles = generator.random((len(targets), longest)).argsort(axis=1)
-    pieces = text[targets[:, None] + np.arange(-longest, 0)]
-    total, rows = len(models) * (1 + len(ways) * (len(chosen) - 1)), []
+    longest, text = chosen[-1], _running(corpus)
+    known = _places(corpus, longest)
+    if len(known) < 2:
+        raise UsageError(
+            f"{corpus!r} has {len(known)} symbols with {longest:,} before them; expected at least 2: give shorter contexts, or a "
+            "longer text"
+        )
+    at = np.sort(np.random.default_rng(seed).permutation(known)[:places])
+    near, targets = text[at[:, None] + np.arange(-longest, 0)], text[at]
+    far = _instead(near, text, seed + 1)
+    rows, done, total = [], 0, len(models) * (1 + len(ways) * (len(chosen) - 1))
     with computing():
-        for k, (name, model) in enumerate(models.items()):
-            done = k * (total // len(models))
-            whole = _loss(model, corpus, pieces, text[targets])
+        for name, model in models.items():
+
+            def tell(name: str = name) -> None:
+                nonlocal done
+                done += 1
+                progress(done, total, name)
+
+            whole = losses(model, corpus, near, None, [longest], targets, tell)
             for way in ways:
-                for length in chosen:
-                    loss = whole
-                    if length < longest:
-                        loss = _loss(model, corpus, _changed(pieces, way, length, text, others, shuffles), text[targets])
-                        done += 1
-                        progress(done, total, f"{name} {way}")
-                    rise = loss - whole
+                left = losses(model, corpus, near, far[way], chosen[:-1], targets, tell) if len(chosen) > 1 else whole[:0]
+                for length, loss in zip(chosen, [*left, *whole], strict=True):
+                    rise = loss - whole[0]
                     error = 1.96 * float(rise.std(ddof=1)) / np.sqrt(len(rise))
                     mean = float(rise.mean())
                     rows.append((name, way, length, float(loss.mean()), mean, mean - error, mean + error, len(rise)))
-    progress(total, total)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _targets(corpus: Corpus, longest: int, places: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The running text, and places in it whose symbols are predicted."""
-    text = (corpus.ids if corpus.whole is None else corpus.whole).astype(np.int64)
+def reach(corpus: Corpus) -> int:
+    """The longest context that two symbols of a corpus have, so that something can be said of it; 0 where there is none."""
+    places = _places(corpus, 0)
+    return int(np.partition(places, -2)[-2]) if len(places) > 1 else 0
+
+
+def _running(corpus: Corpus) -> NDArray[np.int64]:
+    return (corpus.ids if corpus.whole is None else corpus.whole).astype(np.int64)
+
+
+def _places(corpus: Corpus, longest: int) -> NDArray[np.int64]:
+    """Where in the running text symbols of the corpus stand that have so many before them."""
     spans = zip(corpus.spans(), corpus.origins.tolist(), strict=True)
-    known = np.concatenate([np.arange(max(origin, longest), origin + stop - start) for (start, stop), origin in spans])
-    if not len(known):
-        raise UsageError(f"{corpus!r} has no symbol with {longest:,} before it; give shorter contexts, or a longer text")
-    drawn = np.random.default_rng(seed).permutation(known)[:places]
-    return text, np.sort(drawn)
+    return np.concatenate([np.arange(max(origin, longest), origin + stop - start) for (start, stop), origin in spans])
 
 
-def _changed(
-    pieces: NDArray[np.int64],
-    way: str,
-    length: int,
-    text: NDArray[np.int64],
-    others: NDArray[np.int64],
-    shuffles: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    far = pieces.shape[1] - length
-    if way == "cut":
-        return pieces[:, far:]
-    before = pieces[:, :far]
-    if way == "shuffled":
-        order = shuffles[shuffles < far].reshape(len(pieces), far)
-        before = np.take_along_axis(before, order, axis=1)
-    else:
-        before = text[others[:, None] + np.arange(-far, 0)]
-    return np.concatenate([before, pieces[:, far:]], axis=1)
-
-
-def _loss(model: LanguageModel, corpus: Corpus, pieces: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of the symbol after each piece, (pieces,), nats."""
-    if isinstance(model, NGramLM):  # it sees no farther
-        pieces = pieces[:, -max(model.context, 1) :]
-    count, length = pieces.shape
-    found = np.empty(count)
-    step = max(1, _TOGETHER // length)
-    for first in range(0, count, step):
-        some = slice(first, first + step)
-        size = len(pieces[some])
-        part = Corpus(
-            corpus.name, corpus.vocabulary, pieces[some].reshape(-1).astype(corpus.ids.dtype),
-            bounds=np.arange(size + 1) * length, following=targets[some],
-        )  # fmt: skip
-        for block in model.read(part, ["log_prob"]):
-            piece, last = divmod(block.stop - 1, length)
-            if last == length - 1:
-                found[first + piece] = -float(block.arrays["log_prob"][-1])
-    return found
+def _instead(near: NDArray[np.int64], text: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64] | None]:
+    """What is read in place of each context's beginning, (places, longest), for each of `WAYS`."""
+    generator = np.random.default_rng(seed)
+    others = generator.integers(near.shape[1], len(text), len(near))
+    another = text[others[:, None] + np.arange(-near.shape[1], 0)]
+    return {"cut": None, "shuffled": generator.permuted(near, axis=1), "replaced": another}

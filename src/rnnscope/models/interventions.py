@@ -167,6 +167,9 @@ class Intervened(Recurrent):
     ) -> tuple[Named, State]:
         return self.model.advance(ids, state, inside=inside, kernel=kernel, edit=edit)
 
+    def strengthened(self, ids: Tensor, state: State, strength: Tensor, *, edit: Edit | None = None) -> Named:
+        return self.model.strengthened(ids, state, strength, edit=edit)
+
     def edits(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> Edit:
         below = self.model.edits(corpus, positions)
         places = self._places(corpus, positions)

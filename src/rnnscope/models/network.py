@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding, linear
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.exceptions import UsageError
@@ -122,6 +123,20 @@ class RecurrentLM(Network):
             named.update({f"layer{k}/{kind}": value for kind, value in signals.items()})
             x = signals["hidden"]
         return named | {"logits": loops.project(x, self.readout.weight, self.readout.bias)}
+
+    def strengthened(self, ids: Tensor, state: State, strength: Tensor, *, edit: Edit | None = None) -> Named:
+        x, named = strength, {}
+        for k, layer in enumerate(self.stack):
+            weights = Weights(*(w.detach() for w in layer.weights if w is not None))
+            rows = (
+                embedding(ids, weights.input.T) * strength[..., None] + weights.bias_input if k == 0 else fused.project(x, weights)
+            )
+            first = {kind: value.detach() for kind, value in _of_layer(state, k, layer).items()}
+            signals = cells.unroll(layer.cell, rows, first, weights, at_place(edit, f"layer{k}"))
+            named.update({f"layer{k}/{kind}": value[-1] for kind, value in signals.items()})
+            x = signals["hidden"]
+        named["logits"] = linear(x[-1], self.readout.weight.detach(), self.readout.bias.detach())
+        return named
 
 
 def _of_layer(state: State, k: int, layer: Layer) -> Named:

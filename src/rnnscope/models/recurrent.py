@@ -79,6 +79,18 @@ class Recurrent(ABC):
         each step goes through `edit` before anything is computed from it.
         """
 
+    def strengthened(self, ids: Tensor, state: State, strength: Tensor, *, edit: Edit | None = None) -> Named:
+        """What `advance` computes at the last of these symbols, each signal and `logits` (batch, units), differentiably.
+
+        The input of each symbol (its one-hot vector, the row of an embedding), where it enters the recurrence, is multiplied
+        by its `strength` (time, batch), all ones; so the derivative by a strength is gradient × input. The state is a constant.
+        Raises `UsageError` where a model has no way to do it.
+        """
+        raise UsageError(
+            f"{self.name} doesn't say how gradients go through it; expected a network of rnnscope's, a wrapped module, one of "
+            "these with units ablated, or a Recurrent with `strengthened`"
+        )
+
     def edits(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> Edit | None:
         """What to change while reading these positions (time, batch) of a corpus, or of a text that is being written."""
         return None

@@ -33,7 +33,10 @@ _CELLS: dict[type[nn.RNNCellBase], Cell] = {nn.LSTMCell: LSTM(), nn.GRUCell: GRU
 
 @dataclass
 class Reading:
-    """One stretch of `time` symbols: the state before it, whether signals are wanted and how; `named` and `last` are filled."""
+    """One stretch of `time` symbols: the state before it, whether signals are wanted and how; `named` and `last` are filled.
+
+    With a `strength`, (time, batch), symbols enter multiplied by it; see `Recurrent.strengthened`.
+    """
 
     time: int
     state: State
@@ -42,6 +45,30 @@ class Reading:
     edit: Edit | None
     named: Named = field(default_factory=dict)
     last: State = field(default_factory=dict)
+    strength: Tensor | None = None
+    entrance: "Tap | None" = None
+
+    def entering(self, tap: "Tap", x: Tensor, step: int | None = None) -> Tensor:
+        """What a part gets, (time, batch, inputs), or (batch, inputs) at a step of its own loop, as strong as it should be.
+
+        Symbols enter with the input of the part that is called first, and with any other that rests on none of what is multiplied
+        already. What an embedding looked up is multiplied where it goes past the first part (see `Wrapped`), not twice.
+        """
+        if self.strength is None:
+            return x
+        self.entrance = self.entrance or tap
+        if self.entrance is tap:
+            if step == 1 and x.requires_grad:
+                [earlier] = torch.autograd.grad(x.sum(), self.strength, retain_graph=True, allow_unused=True)
+                if earlier is not None and earlier[0].any():
+                    raise UsageError(
+                        f"{tap.path} gets what was computed at the symbol before along with the symbol, whose own input can't be "
+                        "told apart; expected a part that gets the symbol alone"
+                    )
+            x = x.detach()
+        elif x.requires_grad:
+            return x
+        return x * (self.strength if step is None else self.strength[step])[..., None]
 
 
 class Tap(ABC):
@@ -195,7 +222,7 @@ class StackTap(StretchTap):
 
     def note(self, reading: Reading, theirs: Any, x: Tensor, hx: Any = None) -> Any:
         """The same layer by layer, every signal noted on the way."""
-        x = x.transpose(0, 1) if self.batch_first else x
+        x = reading.entering(self, x.transpose(0, 1) if self.batch_first else x)
         first, after = self.start(x, hx, reading.state), []
         for k in range(self.layers):
             sides = []
@@ -251,7 +278,7 @@ class CellTap(Tap):
 
     def step(self, reading: Reading, steps: list[Named], theirs: Any, input: Tensor, hx: Any = None) -> Any:
         """One call. The loop's own state counts, but at the first symbol of a stretch, where it can't know the last one's."""
-        x = input
+        x = reading.entering(self, input, len(steps))
         place, kinds = f"layer{self.first}", self.cell.states
         if not steps and f"{place}/hidden" in reading.state:
             state = {kind: reading.state[f"{place}/{kind}"] for kind in kinds}
@@ -304,7 +331,7 @@ class StepTap(StretchTap):
     def read(self, reading: Reading, lengths: list[int], theirs: Any, *given: Any, **named: Any) -> Any:
         """What the module passes beside the input, its own caches among it, is not for a stretch whose state is carried here."""
         x = next(iter((*given, *named.values())))
-        x = x.transpose(0, 1) if self.batch_first else x
+        x = reading.entering(self, x.transpose(0, 1) if self.batch_first else x)
         lengths.append(len(x))
         edit, notes, outs = at_place(reading.edit, self.place), [], []
         carried = {name.rpartition("/")[2]: value for name, value in reading.state.items() if name.startswith(f"{self.place}/")}

@@ -83,6 +83,17 @@ class WindowLM(Network):
             hidden = torch.stack([edit(t, HIDDEN, value) for t, value in enumerate(hidden.unbind(0))])
         return {HIDDEN: hidden, "logits": loops.project(hidden, self.readout.weight, self.readout.bias)}, last
 
+    def strengthened(self, ids: Tensor, state: State, strength: Tensor, *, edit: Edit | None = None) -> Named:
+        window = self._windows(ids, state)[0][-1]
+        rows = torch.cat([self.weight.detach().flatten(0, 1), self.weight.new_zeros(1, self.weight.shape[2])])
+        before = strength.new_ones(self.context, ids.shape[1])  # of symbols that the state holds, constants
+        seen = torch.cat([before, strength])[-self.context :].T
+        inputs = rows[_rows(window, len(self.vocabulary))] * seen[..., None]
+        hidden = (inputs.sum(1) + self.bias.detach()).tanh()
+        if edit is not None:
+            hidden = edit(len(ids) - 1, HIDDEN, hidden)
+        return {HIDDEN: hidden, "logits": linear(hidden, self.readout.weight.detach(), self.readout.bias.detach())}
+
     def _windows(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """What is seen at each step, (time, batch, context), the latest symbol last; and the state after."""
         symbols = len(self.vocabulary)

@@ -22,6 +22,7 @@ from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
 from rnnscope.models.recurrences.base import Recurrence
 from rnnscope.models.recurrent import TOLERANCES, Edit, Recurrent, State, as_array, difference
+from rnnscope.models.strengths import LookUp, frozen
 from rnnscope.models.taps import FUTURE, Reading, StepTap, Tap, exchanged, taps_in
 from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
@@ -129,6 +130,19 @@ class Wrapped(Recurrent):
                 stack.enter_context(tap.tapped(reading))
             logits = self._logits(ids)
         return {**reading.named, "logits": logits}, reading.last
+
+    def strengthened(self, ids: Tensor, state: State, strength: Tensor, *, edit: Edit | None = None) -> Named:
+        """See `Recurrent.strengthened`. A symbol enters with the input of the recurrent part that is called first; where it goes
+        past that, by a skip connection, with what an `nn.Embedding` looked up."""
+        reading = Reading(len(ids), {name: value.detach() for name, value in state.items()}, True, False, edit, strength=strength)
+        with self._as_is(), frozen(self.module), ExitStack() as stack:
+            for tap in self._taps:
+                stack.enter_context(tap.tapped(reading))
+            for part in self.module.modules():
+                if isinstance(part, nn.Embedding):
+                    stack.enter_context(exchanged(part, LookUp(ids, strength, self._batch_first)))
+            logits = self._logits(ids)
+        return {name: value[-1] for name, value in {**reading.named, "logits": logits}.items()}
 
     @property
     def precision(self) -> torch.dtype:

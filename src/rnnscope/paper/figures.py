@@ -1,46 +1,37 @@
 """The paper's figures and its error breakdown, from the networks at hand: tables as CSV, pictures as SVG."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from rnnscope.analysis.saturation import saturation
 from rnnscope.analysis.timescales import timescales
 from rnnscope.breakdown import errors, oracles
 from rnnscope.comparison import Comparison, compare
-from rnnscope.comparison.agreement import layout
+from rnnscope.comparison.agreement import branches, layout, tree
 from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import distances
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.corpora.named import corpus as named
 from rnnscope.exceptions import FormatError
-from rnnscope.files import csv_of, write_text
 from rnnscope.models import Network
 from rnnscope.ngrams import NGramLM
+from rnnscope.paper.figure2 import figure2
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.recording import record
 from rnnscope.training import Run
-from rnnscope.views import canvas
 from rnnscope.views import comparisons as draw
+from rnnscope.views.drawn import Drawn as Drawn
+from rnnscope.views.drawn import write as write
 from rnnscope.views.figures import saturation_scatter
 
 NETWORK, NGRAM = "LSTM", "20-gram"
-
-
-@dataclass
-class Drawn:
-    """What was found: `tables` and `figures` by name."""
-
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 class Material:
@@ -76,11 +67,12 @@ class Material:
 
 
 def figure1(material: Material) -> Drawn:
-    """The map of models: how often they hold the same symbol for likeliest."""
+    """The map and the tree of models: how often they hold the same symbol for likeliest."""
     table = material.comparison.agreement
     places = layout(table)
     places["kind"] = ["network" if name == NETWORK else "n-gram" for name in places["model"]]
-    return Drawn({"agreement": table.rename_axis("model").reset_index(), "map": places}, {"map": draw.model_map(places)})
+    tables = {"agreement": table.rename_axis("model").reset_index(), "map": places, "tree": branches(table)}
+    return Drawn(tables, {"map": draw.model_map(places), "tree": draw.model_tree(tree(table), list(table.index))})
 
 
 def figure3(material: Material) -> Drawn:
@@ -125,23 +117,12 @@ def figure6(material: Material) -> Drawn:
 
 FIGURES: dict[str, Callable[[Material], Drawn]] = {
     "figure1": figure1,
+    "figure2": lambda material: figure2(material.network, material.test, material.progress),
     "figure3": figure3,
     "figure4": figure4,
     "figure5": figure5,
     "figure6": figure6,
 }
-
-
-def write(drawn: Drawn, into: Path, text: str) -> list[Path]:
-    """Write tables and pictures to a folder; their names begin with the text's. Returns the files."""
-    written = []
-    for name, table in drawn.tables.items():
-        written.append(into / f"{text}-{name}.csv")
-        write_text(written[-1], csv_of(table, digits=6))
-    for name, figure in drawn.figures.items():
-        written.append(into / f"{text}-{name}.svg")
-        write_text(written[-1], canvas.to_svg(figure))
-    return written
 
 
 def make(results: Path, text: str, names: Sequence[str], progress: Progress = silent) -> list[Path]:

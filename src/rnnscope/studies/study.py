@@ -14,7 +14,10 @@ from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.labels import Labels
 from rnnscope.analysis.saturation import COLUMNS, saturation
 from rnnscope.breakdown import errors
-from rnnscope.comparison import compare
+from rnnscope.comparison import compare, read_all
+from rnnscope.comparison.agreement import agreement
+from rnnscope.comparison.contexts import COLUMNS as CONTEXTS
+from rnnscope.comparison.contexts import LENGTHS, contexts, reach
 from rnnscope.comparison.dynamics import dynamics
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
@@ -29,7 +32,9 @@ from rnnscope.models.sampling import sample
 from rnnscope.models.threads import computing
 from rnnscope.ngrams import NGramLM
 from rnnscope.progress import Progress
+from rnnscope.protocol import LanguageModel
 from rnnscope.recording import record
+from rnnscope.studies.resting import examples
 from rnnscope.studies.steps import Step, Steps, Watch, nobody
 from rnnscope.studies.tables import read_table, write_table
 from rnnscope.traces import Trace
@@ -43,9 +48,13 @@ RECORDED = 131_072
 _SAMPLE = 1_000
 _CONTEXT = 20
 """Symbols of context of the n-gram model that the network stands beside."""
-_COMPARED = ("models", "overlap", "gains", "errors", "dynamics", "emergence")
+_MAPPED = (1, 2, 3, 4, 6, 8)
+"""Of the other n-grams on the map of models."""
+_FARTHEST, _PLACES = 500, 200
+"""Symbols of context that are read to see how far back the network looks, and places at which it is seen."""
 _REFERENCES = range(1, 7)
 """Symbols of context of the n-grams that the network stands beside while it learns."""
+_COMPARED = ("models", "overlap", "gains", "agreement", "errors", "contexts", "resting", "dynamics", "emergence")
 
 
 def default_recipe(
@@ -99,6 +108,11 @@ class Study:
     def emergence(self) -> pd.DataFrame:
         """How well the units of findings did at each snapshot, where there are some; see `findings.emergence`."""
         return read_table(self.path / "tables" / "emergence.parquet")
+
+    @cached_property
+    def contexts(self) -> pd.DataFrame:
+        """How far back the network and a 20-gram look; see `comparison.contexts`."""
+        return read_table(self.path / "tables" / "contexts.parquet")
 
     @cached_property
     def gains(self) -> pd.DataFrame:
@@ -173,10 +187,12 @@ class _Work:
             Step(
                 "compare",
                 self.compare,
-                ("tables/models.parquet", "tables/overlap.parquet", "tables/gains.parquet"),
-                _CONTEXT,
+                ("tables/models.parquet", "tables/overlap.parquet", "tables/gains.parquet", "tables/agreement.parquet"),
+                [_CONTEXT, _MAPPED],
                 ("record",),
             ),
+            Step("contexts", self.contexts, ("tables/contexts.parquet",), [_CONTEXT, _FARTHEST, _PLACES], ("train",)),
+            Step("resting", self.resting, ("tables/resting.parquet",), _CONTEXT, ("score",)),
             Step("errors", self.errors, ("tables/errors.parquet", "errors.json"), None, ("record",)),
             Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
             Step(
@@ -192,7 +208,7 @@ class _Work:
                 self.report,
                 ("report.html",),
                 None,
-                ("figures", "cards", "sample", "compare", "errors", *(step.name for step in on_the_way)),
+                ("figures", "cards", "sample", "compare", "contexts", "resting", "errors", *(step.name for step in on_the_way)),
             ),
         ]
 
@@ -232,11 +248,36 @@ class _Work:
 
     def compare(self, progress: Progress) -> None:
         trace = self.study.trace
-        ngram = NGramLM.fit(self.corpus.split("train"), _CONTEXT)
+        ngram = self.ngram
         found = compare({"network": trace, ngram.name: ngram}, progress=progress)
+        models: dict[str, LanguageModel | Trace] = {
+            "network": trace,
+            ngram.name: ngram,
+            **{f"{n}-gram": ngram.shorter(n) for n in _MAPPED},
+        }
+        agreed = agreement(read_all(models, progress=progress)).rename_axis("model").reset_index()
+        write_table(self.folder / "tables" / "agreement.parquet", agreed, {"model": trace.model})
         about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
         for name, table in (("models", found.models), ("overlap", found.overlap), ("gains", found.gains())):
             write_table(self.folder / "tables" / f"{name}.parquet", table, about)
+
+    @cached_property
+    def ngram(self) -> NGramLM:
+        return NGramLM.fit(self.corpus.split("train"), _CONTEXT)
+
+    def contexts(self, progress: Progress) -> None:
+        text, ngram = self.corpus.split("test"), self.ngram
+        lengths = [k for k in LENGTHS if k <= min(_FARTHEST, reach(text))]
+        models: dict[str, LanguageModel] = {"network": self.study.run.model(), ngram.name: ngram}
+        table = pd.DataFrame(columns=list(CONTEXTS))
+        if lengths:
+            table = contexts(models, text, lengths, places=_PLACES, progress=progress)
+        write_table(self.folder / "tables" / "contexts.parquet", table, {"corpus": self.corpus.fingerprint})
+
+    def resting(self, progress: Progress) -> None:
+        trace = self.study.trace
+        table = examples(self.study.run.model(), trace, self.ngram, self.study.units)
+        write_table(self.folder / "tables" / "resting.parquet", table, {"model": trace.model})
 
     def errors(self, progress: Progress) -> None:
         trace = self.study.trace

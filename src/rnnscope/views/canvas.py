@@ -24,16 +24,21 @@ def themed(width: float, height: float, panels: int = 1) -> tuple[Figure, list[A
     figure.patch.set_alpha(0)
     grid: list[Axes] = list(figure.subplots(1, panels, squeeze=False)[0])
     for axes in grid:
-        axes.patch.set_alpha(0)
-        axes.tick_params(colors=THEMED, labelsize=9)
-        axes.xaxis.label.set_color(THEMED)
-        axes.yaxis.label.set_color(THEMED)
-        axes.grid(color=FAINT, linewidth=0.6)
-        axes.set_axisbelow(True)
-        for name, spine in axes.spines.items():
-            spine.set_visible(name in ("left", "bottom"))
-            spine.set_color(FAINT)
+        plain(axes)
     return figure, grid
+
+
+def plain(axes: Axes) -> None:
+    """Axes without a background and a box, in the page's colours."""
+    axes.patch.set_alpha(0)
+    axes.tick_params(colors=THEMED, labelsize=9)
+    axes.xaxis.label.set_color(THEMED)
+    axes.yaxis.label.set_color(THEMED)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(FAINT)
 
 
 def legend(axes: Axes) -> None:

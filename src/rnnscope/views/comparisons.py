@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import dendrogram
 
 from rnnscope.comparison.venn import Venn
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed
@@ -99,6 +101,21 @@ def model_map(places: pd.DataFrame) -> Figure:
     axes.margins(0.18)
     if len(kinds) > 1:
         legend(axes)
+    return figure
+
+
+def model_tree(linkage: NDArray[np.float64], names: Sequence[str]) -> Figure:
+    """The tree of models by `agreement.tree`: branches meet at the mean share of symbols on which their models disagree."""
+    found = dendrogram(linkage, labels=list(names), orientation="left", no_plot=True)
+    figure, [axes] = themed(4.8, max(1.4, 0.26 * len(names) + 0.8))
+    for places, shares in zip(found["icoord"], found["dcoord"], strict=True):
+        axes.plot(shares, places, color=BLUE, linewidth=1.6)
+    axes.set_yticks(5 + 10 * np.arange(len(names)), found["ivl"])
+    axes.yaxis.tick_right()
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(max(float(linkage[:, 2].max()), 1e-6) * 1.05, 0)
+    axes.set_xlabel("share of the symbols on which they disagree")
     return figure
 
 

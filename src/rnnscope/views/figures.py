@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -12,7 +13,10 @@ from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed, writt
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
 from rnnscope.views.stretch import Stretch
 
-_ADVANCE = 0.602  # of DejaVu Sans Mono, in em
+ADVANCE = 0.602  # of DejaVu Sans Mono, in em
+LINE = 1.5  # in em
+Rows = list[tuple[str, Any, Any]]
+"""Lines of text: characters, each one's value from −1 to 1, and whether it is underlined."""
 
 
 def learning_curve(history: Sequence[dict[str, Any]]) -> str:
@@ -77,11 +81,11 @@ def saturation_scatter(table: pd.DataFrame) -> Figure:
 
 def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92, lines: int = 6) -> Figure:
     """Text coloured by units, a claim and a score over each stretch; where the claim holds the text is underlined."""
-    size, line, gap = 8.0, 1.5, 2.6  # points; line and gap in em
-    blocks = [(claim, score, _rows(stretch, columns, lines)) for claim, score, stretch in rows]
+    size, line, gap = 8.0, LINE, 2.6  # points; line and gap in em
+    blocks = [(claim, score, rows_of(stretch, columns)[:lines]) for claim, score, stretch in rows]
     height = sum(gap + line * len(block) for _, _, block in blocks) + 0.6
     em = size / 72
-    figure = Figure(figsize=((columns * _ADVANCE + 2) * em, height * em), facecolor=PAPER)
+    figure = Figure(figsize=((columns * ADVANCE + 2) * em, height * em), facecolor=PAPER)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     y = 0.0
@@ -89,19 +93,26 @@ def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92
         axes.text(0, y + gap - 0.75, claim, fontsize=size - 0.5, color=INK, weight="bold", va="baseline")
         axes.text(columns, y + gap - 0.75, score, fontsize=size - 1, color=INK, ha="right", va="baseline")
         y += gap
-        for text, values, marks in block:
-            shown = np.array([[_channels(blend(float(v))) for v in values]])
-            axes.imshow(shown, extent=(0, len(values), y + line * 0.96, y + 0.02), aspect="auto", interpolation="nearest")
-            axes.text(0, y + line * 0.7, text, fontsize=size, family="DejaVu Sans Mono", color=INK, va="baseline", parse_math=False)
-            for k in np.flatnonzero(marks):
-                axes.plot([k, k + 1], [y + line * 0.93] * 2, color=INK, linewidth=0.9, solid_capstyle="butt")
-            y += line
-    axes.set_xlim(-1 / _ADVANCE, columns + 1 / _ADVANCE)
+        y = paint(axes, block, y, size)
+    axes.set_xlim(-1 / ADVANCE, columns + 1 / ADVANCE)
     axes.set_ylim(height, 0)
     return figure
 
 
-def _rows(stretch: Stretch, columns: int, lines: int) -> list[tuple[str, Any, Any]]:
+def paint(axes: Axes, rows: Rows, y: float, size: float) -> float:
+    """Draw coloured lines from y down, in axes of characters and em, in points of `size`; where they end."""
+    for text, values, marks in rows:
+        shown = np.array([[_channels(blend(float(v))) for v in values]])
+        axes.imshow(shown, extent=(0, len(values), y + LINE * 0.96, y + 0.02), aspect="auto", interpolation="nearest")
+        axes.text(0, y + LINE * 0.7, text, fontsize=size, family="DejaVu Sans Mono", color=INK, va="baseline", parse_math=False)
+        for k in np.flatnonzero(marks):
+            axes.plot([k, k + 1], [y + LINE * 0.93] * 2, color=INK, linewidth=0.9, solid_capstyle="butt")
+        y += LINE
+    return y
+
+
+def rows_of(stretch: Stretch, columns: int) -> Rows:
+    """A stretch as lines of so many characters at most, broken where its own lines end."""
     marks = np.zeros(len(stretch.text), bool) if stretch.marks is None else stretch.marks
     rows, start = [], 0
     for k, character in enumerate(stretch.text):
@@ -109,7 +120,7 @@ def _rows(stretch: Stretch, columns: int, lines: int) -> list[tuple[str, Any, An
             text = drawable(stretch.text[start : k + 1])
             rows.append((text, stretch.values[start : k + 1], marks[start : k + 1]))
             start = k + 1
-    return rows[:lines]
+    return rows
 
 
 def _channels(colour: str) -> tuple[float, float, float]:

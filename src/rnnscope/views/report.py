@@ -17,13 +17,14 @@ from markupsafe import Markup
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.significance import RATE, STRONG
 from rnnscope.breakdown.breakdown import by_category
+from rnnscope.comparison.agreement import layout, tree
 from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
 from rnnscope.findings.emergence import appearances
 from rnnscope.traces import Trace
-from rnnscope.views import canvas, comparisons, dynamics, figures
+from rnnscope.views import canvas, comparisons, dynamics, figures, shading
 from rnnscope.views.palette import BLUE, RED
 from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
 
@@ -112,6 +113,8 @@ def describe(data: ReportData) -> dict[str, Any]:
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
         "dynamics": _dynamics(data),
         "beside": _beside(data),
+        "contexts": _contexts(data),
+        "resting": _resting(data),
         "errors": _errors(data),
         "sample": {**data.sample, "text": glyphs(data.sample["text"], "characters")},
         "recipe": recipe,
@@ -135,6 +138,7 @@ def _beside(data: ReportData) -> dict[str, Any] | None:
         "models": models.to_dict("records"),
         "venn": Markup(canvas.written(comparisons.venn(venn(data.tables["overlap"], names)))),
         "gains": Markup(canvas.written(comparisons.gains(gained, *names))),
+        **_kinship(data),
     }
 
 
@@ -154,6 +158,46 @@ def _dynamics(data: ReportData) -> dict[str, Any] | None:
         "units": Markup(canvas.written(dynamics.units(units))) if len(units) else "",
         "appearances": appearances(units).to_dict("records") if len(units) else [],
     }
+
+
+def _kinship(data: ReportData) -> dict[str, Any]:
+    """The network among n-grams, by how often they hold the same symbol for likeliest."""
+    table = data.tables["agreement"].set_index("model")
+    places = layout(table)
+    places["kind"] = ["network" if name == "network" else "n-gram" for name in places["model"]]
+    return {
+        "map": Markup(canvas.written(comparisons.model_map(places))),
+        "tree": Markup(canvas.written(comparisons.model_tree(tree(table), list(table.index)))),
+    }
+
+
+def _contexts(data: ReportData) -> dict[str, Any] | None:
+    """How far back the network looks, and what is lost with 20 symbols of context."""
+    table = data.tables.get("contexts")
+    if table is None or not len(table):
+        return None
+    cut = table[(table["way"] == "cut") & (table["context"] == min(20, int(table["context"].max())))]
+    return {
+        "figure": Markup(canvas.written(comparisons.contexts(table))),
+        "places": int(table["places"].iloc[0]),
+        "longest": int(table["context"].max()),
+        "left": int(cut["context"].iloc[0]),
+        "rises": cut[["model", "rise", "low", "high"]].to_dict("records"),
+    }
+
+
+def _resting(data: ReportData) -> list[dict[str, Any]]:
+    """Examples of what predictions and a unit rest on."""
+    table = data.tables.get("resting", pd.DataFrame(columns=["target"]))
+    return [
+        {
+            "key": f"resting-{k}",
+            "target": target,
+            "source": shading.shaded(part, "part", data.trace.corpus.vocabulary.kind).to_json(),
+            "curve": Markup(canvas.written(shading.by_distance(part, "part", part["measure"].iloc[0]))),
+        }
+        for k, (target, part) in enumerate(table.groupby("target", sort=False))
+    ]
 
 
 def _errors(data: ReportData) -> dict[str, Any] | None:
@@ -202,6 +246,7 @@ def write_report(data: ReportData) -> str:
     )
     page = describe(data)
     sources = {card["hypothesis"]: card.pop("source") for card in page["cards"]}
+    sources |= {example["key"]: example.pop("source") for example in page["resting"]}
     return environment.get_template("report.html.j2").render(
         **page,
         style=Markup((assets / "report.css").read_text(encoding="utf-8")),
