@@ -1,6 +1,7 @@
 """The paper's figures, made of a small network and a small text."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,36 @@ from rnnscope.cli.paper import _FIGURES, paper
 from rnnscope.exceptions import FormatError
 from rnnscope.files import csv_of
 from rnnscope.paper import figures
-from rnnscope.paper.figures import Material
+from rnnscope.paper.material import Material
+from rnnscope.views.drawn import write
 
 
 @pytest.fixture
-def material(model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    (tmp_path / "weights" / "small-lstm").mkdir(parents=True)
-    monkeypatch.setattr("rnnscope.training.Run.open", lambda path: None)
+def material(run: rs.Run, model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    for name in ("lstm-2-64", "lstm-1-64", "gru-1-64", "n-NN-3", "of-somebody"):
+        shutil.copytree(run.path, tmp_path / "weights" / f"small-{name}")
     monkeypatch.setattr(Material, "whole", corpus)
     monkeypatch.setattr(Material, "network", model)
     return Material("small", tmp_path / "weights")
+
+
+def test_networks_are_known_by_their_entries(material: Material) -> None:
+    assert [one.name for one in material.kept] == ["GRU-1 64", "LSTM-1 64", "LSTM-2 64", "3-NN"]
+    assert material.best.kind == "LSTM"
 
 
 def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None:
     expected = {
         "figure1": {"agreement", "map", "tree"},
         "figure2": {"cells", "text"},
-        "figure3": {"saturation", "timescales"},
+        "figure3": {"lstm-saturation", "lstm-timescales", "gru-saturation", "gru-timescales"},
         "figure4": {"models", "overlap", "gains"},
-        "figure6": {"lstm", "20-gram"},
+        "figure6": {"lstm", "smallest-lstm", "20-gram", "gained"} if material.best.layers == 2 else {"lstm", "20-gram"},
     }
     for name, tables in expected.items():
         drawn = figures.FIGURES[name](material)
         assert set(drawn.tables) == tables
-        written = figures.write(drawn, tmp_path / name, "small")
+        written = write(drawn, tmp_path / name, "small")
         assert {path.suffix for path in written} == {".csv", ".svg"}
         for path in written:
             assert path.stat().st_size
@@ -61,11 +68,12 @@ def test_the_cells_of_figure_2_are_those_that_scores_find(material: Material, mo
         assert row["score"] == pytest.approx(abs(best["auroc" if name == "text" else "correlation"]))
     assert cells["claim"].iloc[-1] == ""
     assert cells["score"].iloc[-1] < cells[cells["measure"] == "auroc"]["score"].iloc[:-1].max()
-    for k, row in enumerate(cells.itertuples()):
+    shown: Any = cells.itertuples()
+    for k, row in enumerate(shown):
         part = text[text["cell"] == k]
         at = part["position"].to_numpy()
         assert "".join(part["symbol"]) == material.test.to_str(int(at[0]), int(at[-1]) + 1)
-        values = trace[str(row.signal)][int(at[0]) : int(at[-1]) + 1, int(row.unit)]  # type: ignore[arg-type]  # rows have no types
+        values = trace[row.signal][int(at[0]) : int(at[-1]) + 1, row.unit]
         assert part["value"].to_numpy() == pytest.approx(np.tanh(values), abs=1e-5)
         assert part["holds"].isna().all() == (row.measure == "correlation" or not row.claim)
 
@@ -80,7 +88,7 @@ def test_csv_of_symbols_that_end_lines() -> None:
 
 
 def test_a_network_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="warpeace-lstm is missing; expected a run"):
+    with pytest.raises(FormatError, match="holds no LSTM of warpeace; expected the folder of a run such as warpeace-lstm-2-256"):
         figures.make(tmp_path, "warpeace", ["figure4"])
 
 
@@ -89,4 +97,4 @@ def test_every_figure_has_its_command(tmp_path: Path) -> None:
     assert set(paper.commands) == {"table1", "table2", "dynamics", "errors", "all", *_FIGURES}
     for name in ("figure6", "errors", "all"):
         done = CliRunner().invoke(paper, [name, "--corpus", "linux", "--results", str(tmp_path)])
-        assert "linux-lstm is missing" in str(done.exception)
+        assert "holds no LSTM of linux" in str(done.exception)

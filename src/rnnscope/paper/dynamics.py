@@ -1,6 +1,5 @@
 """Training dynamics, the second half of the paper's figure 5: how near a 3-layer LSTM is to n-NNs and n-grams at first."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +9,14 @@ from rnnscope.corpora import Corpus
 from rnnscope.corpora.named import corpus as named
 from rnnscope.models import Architecture
 from rnnscope.ngrams import NGramLM
-from rnnscope.paper.figures import Drawn, write
+from rnnscope.paper.material import kept
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.training import Recipe, Run, recipe, train
 from rnnscope.training.trainer import divided
 from rnnscope.views import dynamics as draw
+from rnnscope.views.drawn import Drawn, write
 
 EPOCHS = 3
 CONTEXTS = range(10)
@@ -38,13 +38,10 @@ def trained(text: str, runs: Path, epochs: int = EPOCHS, progress: Progress = si
 
 
 def references(text: str, weights: Path, train_part: Corpus) -> dict[str, LanguageModel]:
-    """The n-NNs of a text among the weights (folders such as `warpeace-n-NN-3`), and n-grams of its training part."""
-    found: dict[str, LanguageModel] = {}
-    folders = {int(match[1]): path for path in weights.glob(f"{text}-n-NN-*") if (match := re.search(r"n-NN-(\d+)$", path.name))}
-    for n in sorted(folders):
-        found[f"{n}-NN"] = Run.open(folders[n]).model()
+    """The n-NNs of a text among the weights, and n-grams of its training part."""
     ngram = NGramLM.fit(train_part, max(CONTEXTS))
-    return found | {f"{n}-gram": ngram.shorter(n) for n in CONTEXTS}
+    windows: dict[str, LanguageModel] = {one.name: one.run.model() for one in kept(text, weights) if one.kind == "n-NN"}
+    return windows | {f"{n}-gram": ngram.shorter(n) for n in CONTEXTS}
 
 
 def figure(run: Run, text: str, weights: Path, progress: Progress = silent) -> Drawn:

@@ -1,7 +1,6 @@
 """The paper's figures and its error breakdown, from the networks at hand: tables as CSV, pictures as SVG."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,83 +8,64 @@ import pandas as pd
 
 from rnnscope.analysis.saturation import saturation
 from rnnscope.analysis.timescales import timescales
-from rnnscope.breakdown import errors, oracles
-from rnnscope.comparison import Comparison, compare
-from rnnscope.comparison.agreement import branches, layout, tree
+from rnnscope.breakdown import errors, gained, oracles
+from rnnscope.comparison import compare, read_all
+from rnnscope.comparison.agreement import agreement, branches, layout, tree
 from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import distances
 from rnnscope.comparison.venn import venn
-from rnnscope.corpora import Corpus
-from rnnscope.corpora.named import corpus as named
-from rnnscope.exceptions import FormatError
-from rnnscope.models import Network
-from rnnscope.ngrams import NGramLM
+from rnnscope.paper.entries import best_loss
 from rnnscope.paper.figure2 import figure2
+from rnnscope.paper.material import NETWORK, NGRAM, Material
 from rnnscope.paper.provenance import commit, machine
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.recording import record
-from rnnscope.training import Run
 from rnnscope.views import comparisons as draw
-from rnnscope.views.drawn import Drawn as Drawn
-from rnnscope.views.drawn import write as write
+from rnnscope.views.drawn import Drawn, write
 from rnnscope.views.figures import saturation_scatter
-
-NETWORK, NGRAM = "LSTM", "20-gram"
-
-
-class Material:
-    """The best network of a text that is kept, n-grams of the same text, and what they say of its test part."""
-
-    def __init__(self, text: str, weights: Path, progress: Progress = silent) -> None:
-        folder = weights / f"{text}-lstm"
-        if not folder.exists():
-            raise FormatError(f"{folder} is missing; expected a run; train it, or give the folder of results with --results")
-        self.name, self.run, self.progress = text, Run.open(folder), progress
-
-    @cached_property
-    def whole(self) -> Corpus:
-        return named(self.name).ruled(self.run.split)
-
-    @cached_property
-    def test(self) -> Corpus:
-        return self.whole.split("test")
-
-    @cached_property
-    def network(self) -> Network:
-        return self.run.model()
-
-    @cached_property
-    def ngram(self) -> NGramLM:
-        return NGramLM.fit(self.whole.split("train"), 20)
-
-    @cached_property
-    def comparison(self) -> Comparison:
-        models: dict[str, LanguageModel] = {NETWORK: self.network, NGRAM: self.ngram}
-        models.update({f"{n}-gram": self.ngram.shorter(n) for n in range(1, 10)})
-        return compare(models, self.test, progress=self.progress)
 
 
 def figure1(material: Material) -> Drawn:
     """The map and the tree of models: how often they hold the same symbol for likeliest."""
-    table = material.comparison.agreement
+    models: dict[str, LanguageModel] = {one.name: one.run.model() for one in material.kept}
+    table = agreement(read_all(models | material.ngrams, material.test, progress=material.progress))
     places = layout(table)
-    places["kind"] = ["network" if name == NETWORK else "n-gram" for name in places["model"]]
+    for column, of_ngrams in (("kind", "n-gram"), ("layers", 0), ("size", 0)):
+        places[column] = [getattr(one, column) for one in material.kept] + [of_ngrams] * len(material.ngrams)
+    places.loc[places["kind"] == "n-NN", ["layers", "size"]] = 0  # neither is what Table 1 calls by these names
     tables = {"agreement": table.rename_axis("model").reset_index(), "map": places, "tree": branches(table)}
     return Drawn(tables, {"map": draw.model_map(places), "tree": draw.model_tree(tree(table), list(table.index))})
 
 
 def figure3(material: Material) -> Drawn:
-    """How often gates are saturated, and how long units keep what they hold."""
-    with TemporaryDirectory() as folder:
-        trace = record(material.network, material.test, Path(folder) / "trace", ["log_prob"], progress=material.progress)
-        table, units = saturation(trace), timescales(trace)
-    return Drawn({"saturation": table, "timescales": units}, {"saturation": saturation_scatter(table)})
+    """How often gates are saturated, and how long units keep what they hold: of the deepest LSTM and the deepest GRU, the better
+    one of several."""
+    drawn = Drawn()
+    for kind in ("LSTM", "GRU"):
+        some = sorted(material.of_kind(kind), key=lambda one: (-one.layers, best_loss(one.run)))
+        if not some:
+            continue
+        with TemporaryDirectory() as folder:
+            trace = record(some[0].run.model(), material.test, Path(folder) / "trace", ["log_prob"], progress=material.progress)
+            table, units = saturation(trace), timescales(trace)
+        for name, found in (("saturation", table), ("timescales", units)):
+            found.insert(0, "model", some[0].name)
+            drawn.tables[f"{kind.lower()}-{name}"] = found
+        drawn.figures[f"{kind.lower()}-saturation"] = saturation_scatter(table)
+    return drawn
 
 
 def figure4(material: Material) -> Drawn:
-    """Which errors the network and the 20-gram share, and which symbols each knows better."""
-    found = compare({NETWORK: material.network, NGRAM: material.ngram, "6-gram": material.ngram.shorter(6)}, material.test)
+    """Which errors the best LSTM, the best n-NN (where none is kept: the 6-gram) and the 20-gram share, and which symbols the first
+    and the last know better."""
+    models: dict[str, LanguageModel] = {NETWORK: material.network}
+    if windows := material.of_kind("n-NN"):
+        best = min(windows, key=lambda one: best_loss(one.run))
+        models[best.name] = best.run.model()
+    else:
+        models["6-gram"] = material.ngrams["6-gram"]
+    found = compare({**models, NGRAM: material.ngram}, material.test, progress=material.progress)
     gained = found.gains(NETWORK, NGRAM)
     figures = {"overlap": draw.venn(venn(found.overlap, found.readings.names)), "gains": draw.gains(gained, NETWORK, NGRAM)}
     return Drawn({"models": found.models, "overlap": found.overlap, "gains": gained}, figures)
@@ -103,16 +83,21 @@ def figure5(material: Material) -> Drawn:
 
 
 def figure6(material: Material) -> Drawn:
-    """What kind each error is: of the network, and of the 20-gram."""
-    chosen, found = oracles(), Drawn()
-    pies = []
-    for name, model in ((NETWORK, material.network), (NGRAM, material.ngram)):
-        one = errors(model, material.whole, chosen, progress=material.progress)
-        pies.append((name, one.categories))
-        found.tables[name.lower()] = one.table
-        found.figures[f"{name.lower()}-waterfall"] = draw.waterfall(one.categories)
-    found.figures["pies"] = draw.pie(pies)
-    return found
+    """What kind each error is: of the best LSTM, of the smallest, of the 20-gram; and what the best one got rid of."""
+    models: dict[str, LanguageModel] = {NETWORK: material.network, NGRAM: material.ngram}
+    smallest = min(material.of_kind("LSTM"), key=lambda one: (one.size, one.layers))
+    if smallest != material.best:
+        models |= {"smallest LSTM": smallest.run.model()}
+    drawn, broken = Drawn(), {}
+    for name, model in models.items():
+        broken[name] = errors(model, material.whole, oracles(), progress=material.progress)
+        word = name.lower().replace(" ", "-")
+        drawn.tables[word] = broken[name].table
+        drawn.figures[f"{word}-waterfall"] = draw.waterfall(broken[name].categories)
+    if smallest != material.best:
+        drawn.tables["gained"] = gained(broken["smallest LSTM"], broken[NETWORK])
+    drawn.figures["pies"] = draw.pie([(name, one.categories) for name, one in broken.items()])
+    return drawn
 
 
 FIGURES: dict[str, Callable[[Material], Drawn]] = {

@@ -88,18 +88,37 @@ def contexts(table: pd.DataFrame) -> Figure:
 
 
 def model_map(places: pd.DataFrame) -> Figure:
-    """Models on a plane, near where they agree; `places` has `model`, `x`, `y` and, where it is known, `kind`."""
-    figure, [axes] = themed(4.8, 3.8)
-    kinds = list(dict.fromkeys(places["kind"])) if "kind" in places else [""]
+    """Models on a plane, near where they agree, as the paper draws them.
+
+    `places` has `model`, `x`, `y` and, where they are known, `kind` (the colour), `layers` (the marker) and `size` (the area);
+    what has no layers or no size (0) is a small circle.
+    """
+    known: dict[str, Any] = {"kind": "", "layers": 0, "size": 0}
+    places = places.assign(**{name: places.get(name, default) for name, default in known.items()})
+    figure, [axes] = themed(*((4.8, 3.8) if len(places) <= _MOST else (6.4, 5.2)))
+    kinds = list(dict.fromkeys(places["kind"]))
+    largest = max(places["size"].max(), 1)
     for k, kind in enumerate(kinds):
-        part = places[places["kind"] == kind] if "kind" in places else places
-        axes.scatter(part["x"], part["y"], s=40, color=SERIES[k % len(SERIES)], marker="os^D"[k % 4], label=str(kind))
-        for name, x, y in zip(part["model"].tolist(), part["x"].tolist(), part["y"].tolist(), strict=True):
-            axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=THEMED)
+        for layers in places.loc[places["kind"] == kind, "layers"].unique().tolist():
+            part = places[(places["kind"] == kind) & (places["layers"] == layers)]
+            areas = 32 + 160 * part["size"] / largest
+            axes.scatter(
+                part["x"],
+                part["y"],
+                s=areas,
+                color=SERIES[k % len(SERIES)],
+                marker="oos^D"[min(layers, 4)],
+                alpha=0.8,
+                linewidths=0,
+            )
+    for name, x, y in zip(places["model"].tolist(), places["x"].tolist(), places["y"].tolist(), strict=True):
+        axes.annotate(name, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8, color=THEMED)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.margins(0.18)
     if len(kinds) > 1:
+        for k, kind in enumerate(kinds):
+            axes.scatter([], [], s=40, color=SERIES[k % len(SERIES)], marker="o", label=str(kind))
         legend(axes)
     return figure
 
