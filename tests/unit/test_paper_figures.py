@@ -61,13 +61,14 @@ def test_the_cells_of_figure_2_are_those_that_scores_find(material: Material, mo
         assert row["score"] == pytest.approx(abs(best["auroc" if name == "text" else "correlation"]))
     assert cells["claim"].iloc[-1] == ""
     assert cells["score"].iloc[-1] < cells[cells["measure"] == "auroc"]["score"].iloc[:-1].max()
-    for k, row in enumerate(cells.itertuples()):
+    rows: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
+    for k, shown in enumerate(rows):
         part = text[text["cell"] == k]
         at = part["position"].to_numpy()
         assert "".join(part["symbol"]) == material.test.to_str(int(at[0]), int(at[-1]) + 1)
-        values = trace[str(row.signal)][int(at[0]) : int(at[-1]) + 1, int(row.unit)]  # type: ignore[arg-type]  # rows have no types
+        values = trace[shown["signal"]][int(at[0]) : int(at[-1]) + 1, shown["unit"]]
         assert part["value"].to_numpy() == pytest.approx(np.tanh(values), abs=1e-5)
-        assert part["holds"].isna().all() == (row.measure == "correlation" or not row.claim)
+        assert part["holds"].isna().all() == (shown["measure"] == "correlation" or not shown["claim"])
 
 
 def test_csv_of_symbols_that_end_lines() -> None:

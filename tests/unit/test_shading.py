@@ -1,5 +1,6 @@
 """What a prediction rests on, as plain data and as a picture."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
@@ -27,6 +28,6 @@ def test_parts_by_distance_and_their_sum() -> None:
         [stems] = [each for each in axes.collections if isinstance(each, LineCollection)]
         assert [segment[1].tolist() for segment in stems.get_segments()] == [[k + 1, v] for k, v in enumerate(TABLE["part"])]
         [so_far] = [line for line in axes.lines if isinstance(line, Line2D)]
-        assert list(so_far.get_ydata()) == pytest.approx([0.5, -0.5, -0.25, -0.25, 1.75])
+        assert np.asarray(so_far.get_ydata()).tolist() == pytest.approx([0.5, -0.5, -0.25, -0.25, 1.75])
         assert "of it" in canvas.written(figure)
         assert canvas.to_svg(figure).startswith("<svg")
