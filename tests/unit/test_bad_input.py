@@ -15,7 +15,7 @@ from rnnscope.comparison import read_all
 from rnnscope.comparison.agreement import branches, layout, tree
 from rnnscope.comparison.contexts import LENGTHS, contexts, reach
 from rnnscope.comparison.distances import PAIRS, distances
-from rnnscope.exceptions import CorpusError, UsageError
+from rnnscope.exceptions import CorpusError, RnnscopeError, UsageError
 from rnnscope.findings.attribution import attribution
 from rnnscope.views import canvas, compared, shading
 from rnnscope.views import comparisons as draw
@@ -150,11 +150,24 @@ def test_a_unit_does_not_move_where_a_segment_begins(tmp_path: Path) -> None:
     assert (timescales(kept)["kind"] == "").all()  # no counter: it never goes back but where it begins anew
 
 
-def test_an_empty_text_is_no_corpus(model: rs.RecurrentLM) -> None:
+def test_an_empty_text_is_refused(model: rs.RecurrentLM, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="is empty; expected a text with at least one symbol"):
         rs.Corpus.from_text("")
-    with pytest.raises(CorpusError, match="nothing is empty; expected a text with at least one symbol"):
-        rs.Corpus("nothing", model.vocabulary, np.empty(0, np.uint8))
+    empty = rs.Corpus("nothing", model.vocabulary, np.empty(0, np.uint8))
+    trace = rs.record(model, empty, tmp_path / "t", ["layer*/*"])
+    asked: list[tuple[Any, str]] = [
+        (lambda: rs.compare({"m": model}, empty), "has nothing to predict"),
+        (lambda: rs.errors(model, empty, part=empty), "has nothing to predict"),
+        (lambda: contexts({"m": model}, empty, [1]), "has 0 symbols with 1 before them"),
+        (lambda: attribution(model, empty, 0), "position is a whole number from 0"),
+        (lambda: rs.writes(trace, "layer0/cell", 0, 0), "position is a whole number from 0"),
+        (lambda: saturation(trace), "holds no symbol; expected a trace of a text with at least one"),
+        (lambda: timescales(trace), "holds no symbol; expected a trace of a text with at least one"),
+    ]
+    for ask, said in asked:
+        with pytest.raises(RnnscopeError, match=said):
+            ask()
+    assert reach(empty) == 0
 
 
 def test_other_vocabularies_and_other_texts_are_refused(model: rs.RecurrentLM, corpus: rs.Corpus, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ def saturation(trace: Trace) -> pd.DataFrame:
 
     What a gate near 1 does is said by its signal's equation. Raises `InputError` for a trace without gates.
     """
+    if not len(trace):
+        raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")
     gates = [s for s in trace.signals if s.gate]
     if not gates:
         raise InputError(

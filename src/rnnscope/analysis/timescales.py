@@ -50,6 +50,8 @@ def timescales(trace: Trace) -> pd.DataFrame:
 
     Memory doesn't grow with the text. Raises `InputError` for a trace without such gates.
     """
+    if not len(trace):
+        raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")
     layers = _layers(trace)
     if not layers:
         raise InputError(

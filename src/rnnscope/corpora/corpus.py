@@ -48,8 +48,6 @@ class Corpus:
     ) -> None:
         if language not in (None, *LANGUAGES):
             raise UsageError(f"no language is called {language!r}; known are: {', '.join(LANGUAGES)}")
-        if not len(ids):
-            raise CorpusError(f"{name} is empty; expected a text with at least one symbol")
         self.name = name
         self.vocabulary = vocabulary
         self.ids = ids
