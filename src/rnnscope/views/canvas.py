@@ -84,5 +84,5 @@ def _font() -> frozenset[int]:
 
 def drawable(text: str) -> str:
     """What a picture shows of a text: signs for line ends and tabs, and for what its font doesn't have."""
-    shown = text.replace("\n", "↵").replace("\t", "→")
+    shown = text.translate({ord(sign): shown for sign, shown in zip("\n\t\r␍", "↵→←←", strict=True)})
     return "".join(c if ord(c) in _font() else "▯" for c in shown)
