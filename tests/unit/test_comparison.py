@@ -331,13 +331,37 @@ def test_what_cannot_be_compared_is_refused(model: rs.RecurrentLM, trace: rs.Tra
         ({"a": one}, None, "there is no text to read"),
         ({"a": model}, small, "has another vocabulary than"),
         ({"a": trace}, small, "is of another text than"),
-        ({"share": one}, small, "a model is called 'share', as a column of the table is"),
         ({"a": Told("1", rs.Corpus.from_text("a"), [0.5])}, rs.Corpus.from_text("a"), "has nothing to predict"),
-        ({f"m{k}": one for k in range(17)}, small, "17 models are too many"),
     ]
     for models, corpus, said in wrong:
         with pytest.raises(UsageError, match=said):
             rs.compare(models, corpus)
-    for pair, width, said in (("ab", 20, "the pair 'ab' is not known"), ("{}", 0, "hold nothing")):
+    with pytest.raises(UsageError, match="a model is called 'share', as a column of the table is"):
+        _ = rs.compare({"share": one}, small).overlap
+    for pair, width, said in (("ab", 20, "the pair 'ab' is not known"), ("{}", 0, "the width of a bin is a whole number")):
         with pytest.raises(UsageError, match=said):
             distances(read_all({"a": one}, small), pair, width=width)
+
+
+def test_many_models_have_a_map_and_an_overlap(small: rs.Corpus) -> None:
+    generator = np.random.default_rng(0)
+    models = {f"m{k}": Told(f"m{k}", small, generator.uniform(0, 1, len(small))) for k in range(20)}
+    found = rs.compare(models, small)
+    assert found.agreement.shape == (20, 20)
+    wrong = found.readings.errors()
+    assert found.overlap["symbols"].sum() == len(found.readings)
+    for row in found.overlap.to_dict("records"):
+        here = np.all(wrong == np.array([row[name] for name in models])[:, None], axis=0)
+        assert (here.sum(), wrong[:, here][:, 0].sum()) == (row["symbols"], row["models"])
+
+
+def test_one_half_is_no_error(small: rs.Corpus) -> None:
+    assert not read_all({"a": Told("a", small, np.full(len(small), 0.5))}, small).errors().any()
+    assert read_all({"a": Told("a", small, np.full(len(small), 0.499999))}, small).errors().all()
+
+
+def test_pairs_beyond_the_farthest_do_not_count() -> None:
+    text = rs.Corpus.from_text("".join("(" + "a" * (n - 1) + ")\n\n" for n in (29, 38, 29, 38)))
+    readings = read_all({"a": Told("a", text, np.full(len(text), 0.25))}, text)
+    assert distances(readings, "()", farthest=30)["count"].tolist() == [2]
+    assert distances(readings, "()", farthest=38)["count"].tolist() == [4]

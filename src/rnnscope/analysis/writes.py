@@ -12,6 +12,8 @@ from rnnscope.signal import Signal, keeper
 from rnnscope.traces import Trace
 
 COLUMNS = ("position", "symbol", "write", "kept", "part")
+_ROUNDING = 0.01
+"""Of the sum of what is added: of values that were kept in half precision; in float32 it is a millionth."""
 
 
 def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1_000) -> pd.DataFrame:
@@ -22,7 +24,8 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
     it that is `kept` (the product of the forget gates since), and the `part` of the state that it makes, write × kept. The last
     row, without a symbol, is what was there before. The parts add up to the state, up to rounding.
 
-    Raises `InputError` for a trace without the gates, `UsageError` for a unit or a position that isn't there.
+    Raises `InputError` for a trace without the gates, and one whose state isn't what its gates make (an ablated one),
+    `UsageError` for a unit or a position that isn't there. Source: Murdoch & Szlam 2017, for an LSTM's cell.
     """
     state, gate, candidate, way_in = _parts(trace, signal)
     expect_whole("unit", unit, 0, state.size)
@@ -48,6 +51,12 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
         columns=list(COLUMNS),
     )
     left = float(kept[0] * keep[0])
+    made, held = float((write * kept).sum() + before * left), float(trace[state.name][position, unit])
+    if abs(made - held) > _ROUNDING * max(1.0, float(np.abs(write * kept).sum())):
+        raise InputError(
+            f"{signal} {unit} of {trace!r} holds {held:.4g} at position {position:,}, but its gates make {made:.4g} of what was "
+            "written; expected a state that only they change: record the network without the intervention"
+        )
     rest = pd.DataFrame([{"position": first - 1, "symbol": "", "write": before, "kept": left, "part": before * left}])
     return pd.concat([rows, rest], ignore_index=True)
 

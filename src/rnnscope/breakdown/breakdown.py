@@ -12,7 +12,7 @@ from rnnscope.breakdown.oracles import Oracle
 from rnnscope.breakdown.oracles import oracles as papers
 from rnnscope.comparison.readings import read_all
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.traces import Trace
@@ -94,21 +94,27 @@ def errors(
     or what was cut from one (`corpus.split("test").head(100_000)`). A trace of that part stands for the model. Without `oracles`
     they are the paper's. An error is a symbol with a probability below one half.
 
-    Raises `UsageError` for a part of a text in place of the whole, for two oracles of one name, and for one that doesn't answer
-    for each error.
+    Raises `UsageError` for a part of a text in place of the whole, for a part of another text, for two oracles of one name, and for
+    one that doesn't answer for each error.
     """
     chosen = list(papers() if oracles is None else oracles)
-    names = [oracle.name for oracle in chosen]
+    for each in chosen:
+        expect(each, Oracle, "an oracle; rs.oracle(name, function) makes one, rs.oracles() are the paper's")
+    names = [LEFT, *(oracle.name for oracle in chosen)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"two oracles are called {twice[0]!r}; give each its own name")
+        raise UsageError(f"two oracles are called {twice[0]!r} (one may be what is left over); give each its own name")
     name = model.name if not isinstance(model, Trace) else str(model.model["name"])
-    readings = read_all({name: model}, corpus.split(part) if isinstance(part, str) else part, progress=progress)
+    read = corpus.split(part) if isinstance(part, str) else part
+    readings = read_all({name: model}, read, progress=progress)
+    if (readings.origins >= len(corpus)).any() or (corpus.ids[readings.origins] != readings.symbols).any():
+        raise UsageError(f"{read!r} is no part of {corpus!r}; expected a split of it, or what was cut from one")
     wrong = readings.errors()[0]
     mistakes = Mistakes(corpus, corpus.split("train"), readings.origins[wrong], readings.probability[0][wrong], len(readings))
     removed, rows = np.full(len(mistakes), -1, np.int64), []
     bits = -np.log2(np.maximum(mistakes.probability, np.finfo(np.float64).tiny))
     for k, oracle in enumerate(chosen):
-        said = np.asarray(oracle.removes(mistakes))
+        answer = oracle.removes(mistakes)
+        said = np.asarray(answer, bool if not len(answer) else None)  # an empty list says nothing of what it holds
         if said.shape != (len(mistakes),) or said.dtype != bool:
             raise UsageError(
                 f"the oracle {oracle.name!r} gave {said.dtype} of shape {said.shape}; "

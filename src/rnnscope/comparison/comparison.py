@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -31,8 +32,14 @@ class Comparison:
     readings: Readings
     by: str
     models: pd.DataFrame
-    overlap: pd.DataFrame
-    agreement: pd.DataFrame
+
+    @cached_property
+    def overlap(self) -> pd.DataFrame:
+        return overlap(self.readings, self.by)
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame:
+        return agreement(self.readings)
 
     def gains(self, model: str | None = None, other: str | None = None, *, seed: int = 0) -> pd.DataFrame:
         """Of the first model over the second, unless others are named."""
@@ -63,4 +70,4 @@ def compare(
             "symbols": len(readings),
         }
     )
-    return Comparison(readings, by, table, overlap(readings, by), agreement(readings))
+    return Comparison(readings, by, table)

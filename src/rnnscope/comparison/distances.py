@@ -11,7 +11,7 @@ from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.comparison.readings import Readings
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect_whole
 
 PAIRS = ("{}", "()", "[]", "<>", '""', "''")
 WIDTH = 20
@@ -22,24 +22,26 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     """Mean probability of a closing symbol by its distance to the opening one, in bins of `width` symbols, for each model.
 
     `pair` is the opening and the closing symbol, one of `PAIRS`. In program text they are those of the syntax tree, so that a
-    brace in a string doesn't count; in prose they are matched within a paragraph. Pairs that aren't in one segment whole are left
+    brace in a string doesn't count (nor one in the body of a C macro, which the tree takes for a word); in prose they are
+    matched within a paragraph. Pairs that aren't in one segment whole are left
     out, and those farther apart than `farthest`.
     `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the mean ± 1.96
     standard errors. A text without any pair has an empty table.
     """
     if pair not in PAIRS:
         raise UsageError(f"the pair {pair!r} is not known; expected one of {' '.join(PAIRS)}")
-    if width < 1 or farthest < 1:
-        raise UsageError(f"bins of {width} up to {farthest} symbols hold nothing; expected at least 1 and 1")
+    expect_whole("the width of a bin", width, 1)
+    expect_whole("the farthest distance", farthest, 1)
     spans = np.concatenate([np.empty((0, 2), np.int64), *_pairs(readings.corpus, pair)])
     place = np.searchsorted(readings.places, spans[:, 1] - 1)
     known = (place < len(readings)) & (readings.places[np.minimum(place, len(readings) - 1)] == spans[:, 1] - 1)
+    known &= spans[:, 1] - spans[:, 0] <= farthest
     place, length = place[known], (spans[:, 1] - spans[:, 0])[known]
     bins = (length - 1) // width
     rows = []
     for k, name in enumerate(readings.names):
         p = readings.probability[k, place]
-        for bin_ in np.unique(bins[length <= farthest]).tolist():
+        for bin_ in np.unique(bins).tolist():
             here = p[bins == bin_]
             error = 1.96 * here.std(ddof=1) / np.sqrt(len(here)) if len(here) > 1 else np.nan
             rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), here.mean() - error, here.mean() + error))

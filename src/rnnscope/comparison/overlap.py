@@ -8,9 +8,6 @@ import pandas as pd
 from rnnscope.comparison.readings import Readings
 from rnnscope.exceptions import UsageError
 
-MOST = 16
-"""Models whose errors are told apart at once: each doubles the table."""
-
 
 def overlap(readings: Readings, by: str = "probability") -> pd.DataFrame:
     """How many symbols each set of models, and no other, gets wrong: the numbers of a Venn diagram.
@@ -18,14 +15,11 @@ def overlap(readings: Readings, by: str = "probability") -> pd.DataFrame:
     A row for each set that occurs, the empty one (all are right) included: a boolean column for each model, then `models` (how
     many are wrong), `symbols` and `share` of all symbols, the largest first.
     """
-    if len(readings.names) > MOST:
-        raise UsageError(f"{len(readings.names)} models are too many to tell their errors apart; expected at most {MOST}")
     if taken := sorted({"models", "symbols", "share"} & set(readings.names)):
         raise UsageError(f"a model is called {taken[0]!r}, as a column of the table is; give it another name")
-    wrong = readings.errors(by)
-    sets = (wrong.astype(np.int64) << np.arange(len(wrong))[:, None]).sum(0)
-    found, counts = np.unique(sets, return_counts=True)
-    rows = pd.DataFrame({name: (found >> k & 1).astype(bool) for k, name in enumerate(readings.names)})
+    packed, counts = np.unique(np.packbits(readings.errors(by), axis=0), axis=1, return_counts=True)
+    found = np.unpackbits(packed, axis=0, count=len(readings.names)).astype(bool)
+    rows = pd.DataFrame(dict(zip(readings.names, found, strict=True)))
     rows["models"] = rows[list(readings.names)].sum(axis=1)
     rows["symbols"], rows["share"] = counts, counts / len(readings)
     return rows.sort_values(["symbols", "models"], ascending=[False, True], kind="stable", ignore_index=True)

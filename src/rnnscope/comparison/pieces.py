@@ -14,6 +14,7 @@ from torch.nn.functional import log_softmax
 from rnnscope.corpora import Corpus
 from rnnscope.models import Recurrent
 from rnnscope.models.recurrent import State
+from rnnscope.models.threads import all_of_float32
 from rnnscope.ngrams import NGramLM
 from rnnscope.protocol import LanguageModel
 
@@ -39,7 +40,8 @@ def losses(
     called after each length.
     """
     if isinstance(model, Recurrent) and model.causal:
-        return _carried(model, corpus, near, far, lengths, targets, done)
+        with all_of_float32(model.device):
+            return _carried(model, corpus, near, far, lengths, targets, done)
     found = []
     for length in lengths:
         left = near.shape[1] - length

@@ -55,7 +55,8 @@ class Readings:
         """Where each model is wrong, (models, places); `by` is one of `ERRORS`."""
         if by not in ERRORS:
             raise UsageError(f"an error is told by {' or '.join(ERRORS)}, not {by!r}")
-        wrong: Bools = self.log_prob < np.log(0.5) if by == "probability" else self.likeliest != self.symbols
+        half = np.float32(np.log(0.5))  # rounded as the probabilities are: one half itself is no error
+        wrong: Bools = self.log_prob < half if by == "probability" else self.likeliest != self.symbols
         return wrong
 
     def of(self, name: str) -> int:

@@ -17,7 +17,7 @@ from rnnscope.exceptions import UsageError, expect, expect_whole
 from rnnscope.models import Recurrent
 from rnnscope.models.passages import MARK
 from rnnscope.models.recurrent import Edit, State
-from rnnscope.models.threads import computing
+from rnnscope.models.threads import all_of_float32, computing
 from rnnscope.predictions import is_prediction
 from rnnscope.protocol import check_readable
 from rnnscope.signal import select
@@ -59,11 +59,12 @@ def attribution(
         [signal] = select([s for s in model.signals if not is_prediction(s.name)], target)[:1]
         if signal.name != target:
             raise UsageError(f"{target!r} is more than one signal; expected one, such as {signal.name!r}")
-        if unit is None or not 0 <= unit < signal.size:
+        if unit is None:
             raise UsageError(f"{target} has the units 0 to {signal.size - 1:,}; expected one of them, not {unit!r}")
+        expect_whole("unit", unit, 0, signal.size)
     start = int(corpus.bounds[np.searchsorted(corpus.bounds, position, side="right") - 1])
     first = max(start, position + 1 - back)
-    with computing():
+    with computing(), all_of_float32(model.device):
         state = model.begin(1)
         for at in range(start, first, MARK):
             ids, edit = _stretch(model, corpus, at, min(at + MARK, first))

@@ -40,19 +40,24 @@ def figure1(material: Material) -> Drawn:
 
 def figure3(material: Material) -> Drawn:
     """How often gates are saturated, and how long units keep what they hold: of the deepest LSTM and the deepest GRU, the better
-    one of several."""
-    drawn = Drawn()
-    for kind in ("LSTM", "GRU"):
-        some = sorted(material.of_kind(kind), key=lambda one: (-one.layers, best_loss(one.run)))
-        if not some:
+    one of several, and of the best LSTM."""
+    drawn, seen = Drawn(), set()
+    deepest = {
+        kind.lower(): min(some, key=lambda one: (-one.layers, best_loss(one.run)))
+        for kind in ("LSTM", "GRU")
+        if (some := material.of_kind(kind))
+    }
+    for word, one in {**deepest, "best-lstm": material.best}.items():
+        if one.name in seen:
             continue
+        seen.add(one.name)
         with TemporaryDirectory() as folder:
-            trace = record(some[0].run.model(), material.test, Path(folder) / "trace", ["log_prob"], progress=material.progress)
+            trace = record(one.run.model(), material.test, Path(folder) / "trace", ["log_prob"], progress=material.progress)
             table, units = saturation(trace), timescales(trace)
+        drawn.figures[f"{word}-saturation"] = saturation_scatter(table)
         for name, found in (("saturation", table), ("timescales", units)):
-            found.insert(0, "model", some[0].name)
-            drawn.tables[f"{kind.lower()}-{name}"] = found
-        drawn.figures[f"{kind.lower()}-saturation"] = saturation_scatter(table)
+            found.insert(0, "model", one.name)
+            drawn.tables[f"{word}-{name}"] = found
     return drawn
 
 

@@ -42,7 +42,11 @@ def plain(axes: Axes) -> None:
 
 
 def legend(axes: Axes) -> None:
-    axes.legend(frameon=False, labelcolor=THEMED, fontsize=9)
+    """Below all panels, where it hides nothing."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, labelcolor=THEMED, fontsize=9, loc="outside lower center", ncols=3)
 
 
 def _svg(figure: Figure, style: Any = _STYLE) -> str:

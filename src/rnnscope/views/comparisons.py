@@ -62,7 +62,11 @@ def distances(table: pd.DataFrame) -> Figure:
     figure, [axes] = themed(5.2, 3.0)
     for k, (name, part) in enumerate(table.groupby("model", sort=False)):
         colour = SERIES[k % len(SERIES)]
-        axes.plot(part["distance"], part["probability"], color=colour, linewidth=1.8, label=str(name))
+        style = _DASHES[k % len(_DASHES)]
+        axes.plot(
+            part["distance"], part["probability"], color=colour, linestyle=style, linewidth=1.8, marker="o", markersize=3,
+            label=str(name),
+        )  # fmt: skip
         axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
     axes.set_xlabel("symbols since it was opened")
     axes.set_ylabel("probability of closing it")
@@ -79,7 +83,11 @@ def contexts(table: pd.DataFrame) -> Figure:
     for k, (name, part) in enumerate(table.groupby("model", sort=False)):
         for way, some in part.groupby("way", sort=False):
             style = _DASHES[ways.index(str(way)) % len(_DASHES)]
-            axes.plot(some["context"], some["rise"], color=SERIES[k % len(SERIES)], linestyle=style, label=f"{name}, {way}")
+            axes.plot(
+                some["context"], some["rise"], color=SERIES[k % len(SERIES)], linestyle=style, marker="os^D"[k % 4], markersize=3,
+                label=f"{name}, {way}",
+            )  # fmt: skip
+            axes.fill_between(some["context"], some["low"], some["high"], color=SERIES[k % len(SERIES)], alpha=0.08, linewidth=0)
     axes.set_xscale("log")
     axes.set_xlabel("symbols of the context that are left as they were")
     axes.set_ylabel("rise of the loss, nats")

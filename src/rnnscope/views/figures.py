@@ -60,13 +60,13 @@ def around_event(event: dict[str, Any]) -> str:
 def saturation_scatter(table: pd.DataFrame) -> Figure:
     """One panel per gate: a circle per unit at (fraction right-saturated, fraction left-saturated), coloured by layer."""
     gates = list(dict.fromkeys(table["gate"]))
-    figure, panels = themed(3.1 * len(gates), 3.2, len(gates))
+    figure, panels = themed(3.1 * len(gates), 3.7, len(gates))
     for gate, axes in zip(gates, panels, strict=True):
         axes.plot([0, 1], [1, 0], color=FAINT, linewidth=1)
         for layer, part in table[table["gate"] == gate].groupby("layer"):
             axes.scatter(
                 part["right"], part["left"], s=22, facecolors="none", edgecolors=SERIES[int(layer) % len(SERIES)],
-                linewidths=1.1, label=f"layer {layer}",
+                marker="os^D"[int(layer) % 4], linewidths=1.1, label=f"layer {layer}",
             )  # fmt: skip
         axes.set_title(f"{gate} gate", fontsize=10, color=THEMED)
         axes.set_xlim(-0.03, 1.03)

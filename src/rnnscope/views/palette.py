@@ -1,8 +1,8 @@
-"""Colours. Red and blue keep apart for the colour-blind, and in grey print by their lightness."""
+"""Colours. All of them keep apart for the colour-blind, of every kind, and in grey print by their lightness."""
 
 RED = "#e4572e"
 BLUE = "#1d5fa8"
-SERIES = ("#1d5fa8", "#e4572e", "#7a5195", "#2a9d8f", "#b8860b", "#6c757d")
+SERIES = (BLUE, RED, "#27ae88", "#5315c3", "#fa9a04", "#bad06d")
 INK = "#16191d"
 PAPER = "#ffffff"
 
