@@ -114,7 +114,7 @@ def closest(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.loc[table.groupby("reference", sort=False)["kl"].idxmin()].set_index("reference", drop=False)
     ahead = {}
     for name, part in table.groupby("reference", sort=False):
-        behind = (part.sort_values("update")["difference"] >= 0).to_numpy()
+        behind = ~(part.sort_values("update")["difference"] < 0).to_numpy()  # two infinite losses have none
         first = len(behind) - int(behind[::-1].argmax()) if behind.any() else 0
         ahead[name] = float(part.sort_values("update")["epochs"].iloc[first]) if first < len(behind) else float("nan")
     rows["overtaken"] = pd.Series(ahead)

@@ -135,7 +135,8 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
         part = part.sort_values("update")
         scores = part["score"].to_numpy(float)
         first, last = scores[0], scores[-1]
-        wanted = first + share * (last - first) if threshold is None else threshold
+        way = np.clip(first + share * (last - first), min(first, last), max(first, last))  # not beyond, as rounding may be
+        wanted = way if threshold is None else threshold
         there = (scores >= wanted) & ((last > first) | (threshold is not None))
         rows.append(
             (
