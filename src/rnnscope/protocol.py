@@ -73,6 +73,12 @@ class _Named(Protocol):
     def vocabulary(self) -> Vocabulary: ...
 
 
+def check_numbers(name: str, values: NDArray[Any]) -> None:
+    """Raises `UsageError` if what a model gave isn't all numbers; what it rules out is −∞ and allowed."""
+    if np.isnan(values).any():
+        raise UsageError(f"{name} gives probabilities that are no numbers; its weights may be damaged, or its training diverged")
+
+
 def check_readable(model: _Named, corpus: Corpus) -> None:
     """Raises `UsageError` for what is no corpus, or one with another vocabulary than the model's."""
     expect(corpus, Corpus, "a Corpus; Corpus.from_text(…, vocabulary=model.vocabulary) makes one of a text")

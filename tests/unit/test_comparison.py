@@ -331,13 +331,13 @@ def test_what_cannot_be_compared_is_refused(model: rs.RecurrentLM, trace: rs.Tra
         ({"a": one}, None, "there is no text to read"),
         ({"a": model}, small, "has another vocabulary than"),
         ({"a": trace}, small, "is of another text than"),
+        ({"share": one}, small, "a model is called 'share', as a column of the tables is"),
+        ({"a": Told("1", small, np.full(len(small), np.nan))}, small, "a gives probabilities that are no numbers"),
         ({"a": Told("1", rs.Corpus.from_text("a"), [0.5])}, rs.Corpus.from_text("a"), "has nothing to predict"),
     ]
     for models, corpus, said in wrong:
         with pytest.raises(UsageError, match=said):
             rs.compare(models, corpus)
-    with pytest.raises(UsageError, match="a model is called 'share', as a column of the table is"):
-        _ = rs.compare({"share": one}, small).overlap
     for pair, width, said in (("ab", 20, "the pair 'ab' is not known"), ("{}", 0, "the width of a bin is a whole number")):
         with pytest.raises(UsageError, match=said):
             distances(read_all({"a": one}, small), pair, width=width)

@@ -16,7 +16,7 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect_whole
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
-from rnnscope.protocol import LanguageModel
+from rnnscope.protocol import LanguageModel, check_numbers
 
 LENGTHS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 WAYS = ("cut", "shuffled", "replaced")
@@ -74,6 +74,7 @@ def contexts(
                 progress(done, total, name)
 
             whole = losses(model, corpus, near, None, [longest], targets, tell)
+            check_numbers(name, whole)
             for way in ways:
                 left = losses(model, corpus, near, far[way], chosen[:-1], targets, tell) if len(chosen) > 1 else whole[:0]
                 for length, loss in zip(chosen, [*left, *whole], strict=True):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from rnnscope.comparison.readings import Readings
-from rnnscope.exceptions import UsageError
 
 
 def overlap(readings: Readings, by: str = "probability") -> pd.DataFrame:
@@ -15,8 +14,6 @@ def overlap(readings: Readings, by: str = "probability") -> pd.DataFrame:
     A row for each set that occurs, the empty one (all are right) included: a boolean column for each model, then `models` (how
     many are wrong), `symbols` and `share` of all symbols, the largest first.
     """
-    if taken := sorted({"models", "symbols", "share"} & set(readings.names)):
-        raise UsageError(f"a model is called {taken[0]!r}, as a column of the table is; give it another name")
     packed, counts = np.unique(np.packbits(readings.errors(by), axis=0), axis=1, return_counts=True)
     found = np.unpackbits(packed, axis=0, count=len(readings.names)).astype(bool)
     rows = pd.DataFrame(dict(zip(readings.names, found, strict=True)))

@@ -12,7 +12,7 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
-from rnnscope.protocol import LanguageModel, check_readable
+from rnnscope.protocol import LanguageModel, check_numbers, check_readable
 from rnnscope.traces import Trace
 
 Bools = NDArray[np.bool_]
@@ -97,6 +97,8 @@ def read_all(models: Mapping[str, LanguageModel | Trace], corpus: Corpus | None 
     places = np.flatnonzero(following >= 0)
     if not len(places):
         raise UsageError(f"{text!r} has nothing to predict: no symbol in it has a successor; give at least 2 symbols")
+    for k, name in enumerate(models):
+        check_numbers(name, log_prob[k, places])
     return Readings(text, tuple(models), places, following[places], log_prob[:, places], likeliest[:, places])
 
 
@@ -121,3 +123,5 @@ def _check_named(models: object) -> None:
     expect(models, Mapping, "models by their names, such as {'lstm': model, '20-gram': ngram}")
     if not models:
         raise UsageError("there is no model; expected at least one, such as {'lstm': model}")
+    if taken := sorted({"model", "models", "symbols", "share"} & set(models)):
+        raise UsageError(f"a model is called {taken[0]!r}, as a column of the tables is; give it (a run: its folder) another name")

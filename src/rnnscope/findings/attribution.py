@@ -19,7 +19,7 @@ from rnnscope.models.passages import MARK
 from rnnscope.models.recurrent import Edit, State
 from rnnscope.models.threads import all_of_float32, computing
 from rnnscope.predictions import is_prediction
-from rnnscope.protocol import check_readable
+from rnnscope.protocol import check_numbers, check_readable
 from rnnscope.signal import select
 
 COLUMNS = ("position", "symbol", "share")
@@ -95,6 +95,7 @@ def _shares(
             "cut it off (by torch.no_grad, detach, or a choice of the likeliest)"
         )
     shares: NDArray[np.float64] = found[:, 0].double().cpu().numpy()
+    check_numbers(model.name, shares)
     return shares
 
 

@@ -10,7 +10,7 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import CorpusError, expect
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
-from rnnscope.protocol import LanguageModel
+from rnnscope.protocol import LanguageModel, check_numbers
 
 RESAMPLES = 100
 
@@ -41,6 +41,7 @@ def evaluate(model: LanguageModel, corpus: Corpus, *, progress: Progress = silen
     surprise = _surprise(model, corpus, progress)
     if not len(surprise):
         raise CorpusError(f"{corpus!r} has nothing to predict: no symbol in it has a successor; give at least 2 symbols")
+    check_numbers(model.name, surprise)
     generator = np.random.default_rng(0)
     means = [surprise[generator.integers(0, len(surprise), len(surprise))].mean() for _ in range(RESAMPLES)]
     nats = float(surprise.mean())
@@ -62,7 +63,8 @@ def _surprise(model: LanguageModel, corpus: Corpus, progress: Progress) -> NDArr
     with computing():
         for block in model.read(corpus, ["log_prob"]):
             values = block.arrays["log_prob"].astype(np.float64)
-            pieces.append(-values[~np.isnan(values)])
+            values = values[corpus.next_ids(np.arange(block.start, block.stop)) >= 0]
+            pieces.append(-values)
             done += len(values)
             progress(done, len(corpus))
     return np.concatenate(pieces)

@@ -8,7 +8,7 @@ import numpy as np
 from rnnscope.corpora import Vocabulary
 from rnnscope.exceptions import UnknownSymbolError, UsageError, expect
 from rnnscope.models.threads import computing
-from rnnscope.protocol import Listener
+from rnnscope.protocol import Listener, check_numbers
 
 
 @runtime_checkable
@@ -51,6 +51,7 @@ def symbols(model: Writer, prompt: str | bytes, *, length: int, temperature: flo
     generator, tell = np.random.default_rng(seed), model.listen()
     for _ in range(length):
         log_probs = tell(read)
+        check_numbers("the model", log_probs)
         if temperature == 0:
             chosen = int(log_probs.argmax())
         else:

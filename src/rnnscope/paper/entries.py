@@ -33,7 +33,10 @@ def finished(runs: Path, progress: Progress) -> Iterator[Run]:
 
 
 def best_loss(run: Run) -> float:
-    return min(float(entry["validation_nats"]) for entry in run.history)
+    """On the validation part. Raises `FormatError` for a run without a history."""
+    if not (history := run.history):
+        raise FormatError(f"{run.path / 'history.jsonl'} is missing or empty; expected a line for each epoch; restore it")
+    return min(float(entry["validation_nats"]) for entry in history)
 
 
 def collect(

@@ -10,7 +10,7 @@ import tomli_w
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
-from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError
+from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError, expect_whole
 from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
 from rnnscope.models import Network, fused
 from rnnscope.models.architecture import WINDOW
@@ -182,7 +182,7 @@ class Run:
         model.origin = {
             "loader": "run",
             "path": str(self.path.absolute()),
-            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}) | ({} if at is None else {"at": at}),
+            "options": {"untrained": untrained} | ({"draw": draw} if draw else {}) | ({} if at is None else {"at": int(at)}),
         }
         if not untrained:
             model.load_state_dict(tensors)
@@ -192,6 +192,7 @@ class Run:
         """The file that weights are in, and what it is."""
         if at is None:
             return self.path / "model.safetensors", "the weights of a run"
+        expect_whole("the update", at, 0)
         if untrained:
             raise UsageError(f"untrained weights are those before the first update; ask for them, or for those at update {at}")
         kept = {snapshot.update: snapshot.path for snapshot in self.snapshots}

@@ -64,7 +64,7 @@ def _read(path: Path) -> Snapshot:
     about = read_about(path, _WHAT)
     try:
         snapshot = Snapshot(int(about["update"]), float(about["epochs"]), path)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise FormatError(f"{path} is damaged ({error!r}); expected {_WHAT}; remove it") from error
     if path.name != place(path.parent, snapshot.update).name:
         raise FormatError(f"{path} holds the weights after update {snapshot.update}; give it its name back, or remove it")

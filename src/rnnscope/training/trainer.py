@@ -163,6 +163,9 @@ class _Training:
                     self.save()
         finally:
             self.progress(self.symbols(), self.symbols(self.updates))
+        if self.recipe.snapshots and place.update not in self.snapshots:  # patience came to an end
+            self.snapshots |= {place.update}
+            self.keep_snapshot()
         place.finished = True
         self.save()
 

@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.text import Text
 
 from rnnscope.views.palette import BLUE, INK, RED
 
@@ -51,6 +52,7 @@ def legend(axes: Axes) -> None:
 
 def _svg(figure: Figure, style: Any = _STYLE) -> str:
     out = io.StringIO()
+    _as_it_is(figure)
     with rc_context(style):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = out.getvalue()
@@ -73,8 +75,19 @@ def _coloured(svg: str, colours: dict[str, str]) -> str:
     return svg
 
 
+def _as_it_is(figure: Figure) -> None:
+    """Names of models and texts are no formulas (matplotlib's numbers on logarithmic axes are), and are shown in signs that the
+    font has."""
+    for text in figure.findobj(Text):
+        shown = text.get_text()
+        if not shown.startswith(r"$\mathdefault"):
+            text.set_parse_math("$" not in shown)
+            text.set_text("".join(c if c == "\n" or ord(c) in _font() else "▯" for c in shown))
+
+
 def to_png(figure: Figure, dpi: int = 160) -> bytes:
     out = io.BytesIO()
+    _as_it_is(figure)
     # Hinting would round each letter's width to whole pixels, and a line would drift off its cells.
     with rc_context({"text.hinting": "no_hinting"}):
         figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})

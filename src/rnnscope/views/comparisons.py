@@ -133,7 +133,7 @@ def model_map(places: pd.DataFrame) -> Figure:
 
 def model_tree(linkage: NDArray[np.float64], names: Sequence[str]) -> Figure:
     """The tree of models by `agreement.tree`: branches meet at the mean share of symbols on which their models disagree."""
-    found = dendrogram(linkage, labels=list(names), orientation="left", no_plot=True)
+    found = dendrogram(linkage, labels=[name.replace("$", r"\$") for name in names], orientation="left", no_plot=True)
     figure, [axes] = themed(4.8, max(1.4, 0.26 * len(names) + 0.8))
     for places, shares in zip(found["icoord"], found["dcoord"], strict=True):
         axes.plot(shares, places, color=BLUE, linewidth=1.6)
