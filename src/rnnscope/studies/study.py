@@ -292,8 +292,15 @@ class _Work:
         agreed = agreement(read_all(models, progress=progress)).rename_axis("model").reset_index()
         write_table(self.folder / "tables" / "agreement.parquet", agreed, {"model": trace.model})
         about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
-        closing = pd.concat([distances(found.readings, pair) for pair in PAIRS], ignore_index=True)
-        tables = {"models": found.models, "overlap": found.overlap, "gains": found.gains(), "distances": closing}
+        closing = [distances(found.readings, pair) for pair in PAIRS]
+        # Empty tables are of objects, and would make objects of others' numbers.
+        closing = [table for table in closing if len(table)] or closing[:1]
+        tables = {
+            "models": found.models,
+            "overlap": found.overlap,
+            "gains": found.gains(),
+            "distances": pd.concat(closing, ignore_index=True),
+        }
         for name, table in tables.items():
             write_table(self.folder / "tables" / f"{name}.parquet", table, about)
 
