@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import rnnscope as rs
@@ -424,12 +426,22 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     told = command("errors", folder, "ngram:2", "--excerpts", 1)
     assert "what 2-gram gets right and tiny doesn't" in told.stdout, told.stderr
     assert "[" in told.stdout
+    gained = rows(capsys, "errors", folder, "ngram:2", "--table", "gained")
+    sums = {model: sum(int(str(row["errors"])) for row in found if row["model"] == model) for model in ("tiny", "2-gram")}
+    assert sum(int(str(row["gained"])) for row in gained) == sums["tiny"] - sums["2-gram"] > 0
+    assert {(row["worse_model"], row["better_model"]) for row in gained} == {("tiny", "2-gram")}
+    shutil.copytree(folder, tmp_path / "copy")
+    told = command("errors", folder, tmp_path / "copy", "--table", "gained")
+    assert "tiny and copy make equally many errors; 'worse' is tiny, 'better' copy" in told.stdout, told.stderr
+    assert "gets right" not in told.stdout
     (other := tmp_path / "other" / "tiny").parent.mkdir()
     other.symlink_to(folder)
     assert "two models are called tiny; give each once" in fails(capsys, "compare", folder, other)[1]
     branches = rows(capsys, "compare", folder, "ngram:2", "ngram:0", "--table", "tree", "--figures", tmp_path / "pictures")
     assert [row["models"] for row in branches] == [2, 3]
-    rows(capsys, "errors", folder, "ngram:2", "--figures", tmp_path / "pictures")
+    rows(capsys, "errors", "ngram:2", folder, "--figures", tmp_path / "pictures")
+    written = pd.read_csv(tmp_path / "pictures" / "gained.csv")
+    assert written["gained"].tolist() == [row["gained"] for row in gained]  # in whatever order they are named
     drawn = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert {
         "tree.svg",
@@ -440,6 +452,7 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
         "distances.svg",
         "errors.svg",
         "errors tiny.svg",
+        "gained.svg",
     } <= drawn
 
 
@@ -484,10 +497,10 @@ def test_how_far_back_and_what_it_rests_on(text: str, tmp_path: Path, capsys: py
         "is no state that a gate keeps" in fails(capsys, "writes", tmp_path / "trace", "--signal", "layer0/hidden", "--unit", 3)[1]
     )
     rows(capsys, "saturation", tmp_path / "trace", "--figures", pictures)
-    assert (
-        "give one of --figures and --units" in fails(capsys, "saturation", tmp_path / "trace", "--units", "--figures", pictures)[1]
-    )
-    names = [f"{name}.{kind}" for name in ("attribution", "contexts", "saturation", "writes") for kind in ("csv", "svg")]
+    units = rows(capsys, "saturation", tmp_path / "trace", "--units", "--figures", pictures)
+    assert pd.read_csv(pictures / "timescales.csv")["memory"].tolist() == pytest.approx([row["memory"] for row in units], rel=1e-4)
+    made = ("attribution", "contexts", "saturation", "timescales", "writes")
+    names = [f"{name}.{kind}" for name in made for kind in ("csv", "svg")]
     assert sorted(path.name for path in pictures.iterdir()) == names
 
 
@@ -505,10 +518,15 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     tested = ["--hypothesis", "in_word", "--hypothesis", "word_position", "--split", "all"]
     units = rows(capsys, "dynamics", folder, *tested, "--table", "units", "--figures", tmp_path / "figures")
     assert len(units) == 2 * 6
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["units.svg"]
+    names = ["appearances.csv", "units.csv", "units.svg"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
+    assert pd.read_csv(tmp_path / "figures" / "units.csv")["score"].tolist() == pytest.approx(
+        [row["score"] for row in units], rel=1e-4
+    )
     told = command("dynamics", folder, *tested, "--table", "appearances", "--table", "closest", "--figures", tmp_path / "figures")
     assert [line for line in told.stdout.splitlines() if line in ("appearances", "closest")] == ["appearances", "closest"]
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["difference.svg", "kl.svg", "units.svg"]
+    names += ["closest.csv", "difference.svg", "kl.csv", "kl.svg", "nearest.csv"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
     for arguments, said in (
         ([plain], "keeps no weights on the way; train with snapshots (rs.Recipe(snapshots=4), on the command line --snapshots 4)"),
         ([folder, "--table", "kl", "--table", "units", "--csv"], "--csv prints one table, not 2"),
@@ -535,6 +553,8 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"], "nowhere is not a trace"),
         (["compare", "ngram:2", "--table", "map", "--table", "gains", "--json"], "--json prints one table, not 2"),
         (["errors", "nowhere"], "nowhere is not a run"),
+        (["errors", "ngram:2", "--text", "python-stdlib", "--table", "gained"], "of one model over another; give two, not 1"),
+        (["errors", "a", "b", "--table", "gained", "--table", "errors", "--csv"], "--csv prints one table, not 2"),
     ],
 )
 def test_models_that_cannot_be_compared(arguments: list[str], said: str) -> None:

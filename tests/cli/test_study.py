@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 import rnnscope as rs
+from rnnscope.comparison.distances import distances
 from rnnscope.comparison.dynamics import nearest
 from rnnscope.exceptions import OccupiedError
 from rnnscope.studies.study import default_recipe
@@ -20,6 +22,7 @@ STEPS = [
     "score",
     "cards",
     "saturation",
+    "timescales",
     "compare",
     "contexts",
     "resting",
@@ -69,7 +72,7 @@ def test_a_study_holds_everything(whole: Path) -> None:
     for name in ("run/model.safetensors", "traces/trained/zarr.json", "tables/scores.parquet", "figures/units.svg", "report.html"):
         assert (whole / name).exists(), name
     page = (whole / "report.html").read_text()
-    for section in ("beside", "contexts", "resting", "errors"):
+    for section in ("beside", "distances", "contexts", "resting", "errors", "memory"):
         assert f'<section id="{section}">' in page
     sources = json.loads(re.findall(r'<script type="application/json" id="sources">(.*?)</script>', page, re.S)[0])
     asked = set(re.findall(r'data-source="([^"]+)"', page))
@@ -81,6 +84,51 @@ def test_a_study_holds_everything(whole: Path) -> None:
     resting = pd.read_parquet(whole / "tables" / "resting.parquet")
     assert resting["part"].notna().all()
     assert not list(whole.rglob(".rnnscope-partial-*"))
+
+
+def section(page: str, name: str) -> str:
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
+def test_the_network_and_the_20_gram_close_and_fail_side_by_side(source: Path, whole: Path) -> None:
+    study, page = rs.Study(whole), (whole / "report.html").read_text()
+    found = rs.compare({"network": study.trace, "20-gram": rs.NGramLM.fit(rs.Corpus.from_file(source).split("train"), 20)})
+    for pair, part in study.distances.groupby("pair"):
+        pd.testing.assert_frame_equal(part.reset_index(drop=True), distances(found.readings, str(pair)))
+    pairs = study.distances.query("model == 'network'").groupby("pair")["count"].sum()
+    shown = section(page, "distances")
+    assert f"{pairs.max():,} pairs" in shown
+    assert f'<code class="tag">{escape(pairs.idxmax())}</code> is where it comes' in shown
+    assert shown.count("<tr>") == 1 + len(study.distances.query(f"model == 'network' and pair == {pairs.idxmax()!r}"))
+
+    wrong = found.readings.errors().sum(axis=1)
+    gained = study.gained
+    assert (gained["network"].sum(), gained["other"].sum()) == tuple(wrong)
+    assert (gained["gained"] == gained["other"] - gained["network"]).all()
+    less = int(wrong[1] - wrong[0])
+    shown = section(page, "errors")
+    assert f"the network {wrong[0]:,}: {abs(less):,} {'fewer' if less > 0 else 'more'}" in shown
+    assert shown.count("<svg") == 3
+
+
+def test_how_long_units_keep(whole: Path) -> None:
+    study = rs.Study(whole)
+    assert len(study.timescales) == 2 * 16
+    shown = section((whole / "report.html").read_text(), "memory")
+    for _, part in study.timescales.groupby("layer"):
+        middle = part["memory"].median()
+        assert f">{middle:,.0f}<" in shown if middle >= 10 else f">{middle:.1f}<" in shown
+    assert (whole / "figures" / "timescales.svg").exists()
+
+
+def test_a_text_without_pairs_says_so(tmp_path: Path) -> None:
+    text = "".join(f"word {k * 7919 % 5003} and more of it\n" for k in range(400))
+    study = rs.study(rs.Corpus.from_text(text), tmp_path / "s", recipe=default_recipe(rs.Architecture("rnn", units=8), updates=10))
+    page = study.report.read_text()
+    assert "has no pair of brackets or quotes" in section(page, "distances")
+    assert "<svg" not in section(page, "distances")
+    assert len(study.distances) == len(study.timescales) == 0
+    assert '<section id="memory">' not in page  # no gate keeps a state
 
 
 def test_a_second_time_nothing_is_repeated(source: Path, whole: Path) -> None:

@@ -3,8 +3,8 @@
 `mistakes` are the errors and what is known about them, `oracles` the rules, `breakdown` applies them in order.
 """
 
-from rnnscope.breakdown.breakdown import Breakdown, errors, gained
+from rnnscope.breakdown.breakdown import Breakdown, by_errors, errors, gained
 from rnnscope.breakdown.mistakes import Mistakes
 from rnnscope.breakdown.oracles import Oracle, oracle, oracles
 
-__all__ = ["Breakdown", "Mistakes", "Oracle", "errors", "gained", "oracle", "oracles"]
+__all__ = ["Breakdown", "Mistakes", "Oracle", "by_errors", "errors", "gained", "oracle", "oracles"]

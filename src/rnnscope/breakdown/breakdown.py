@@ -1,6 +1,6 @@
 """`errors`: what kind each error of a model is. Source: PAPER section 7."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,11 @@ def errors(
     table["bits"] = np.bincount(removed, bits, len(rows)) / mistakes.symbols
     table["left"] = len(mistakes) - np.cumsum(counts)
     return Breakdown(name, mistakes, table[list(COLUMNS)], removed)
+
+
+def by_errors(found: Mapping[str, Breakdown]) -> list[str]:
+    """The models' names, the one with the most errors first; of equally many in the order that is given."""
+    return sorted(found, key=lambda name: -len(found[name].mistakes))
 
 
 def gained(worse: Breakdown, better: Breakdown) -> pd.DataFrame:

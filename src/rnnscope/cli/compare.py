@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rnnscope.comparison import Comparison
 
 TABLES = ("models", "overlap", "agreement", "gains", "distances", "map", "tree")
+ERROR_TABLES = ("errors", "gained")
 _MOST = 10
 
 
@@ -101,52 +102,68 @@ def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
 @click.command()
 @model_options
 @click.option(
+    "--table", "wanted", type=click.Choice(ERROR_TABLES), multiple=True, help="Only this table; may be repeated.  [default: all]"
+)
+@click.option(
     "--excerpts", type=click.IntRange(min=1), help="Print so many stretches of text for each category, errors in brackets."
 )
 @figures_option
 @table_options
 def errors(
-    models: tuple[str, ...], text: str | None, split: str, excerpts: int | None, folder: Path | None, form: str | None
-) -> None:
+    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], excerpts: int | None, folder: Path | None,
+    form: str | None,
+) -> None:  # fmt: skip
     """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
 
     MODEL is a run's folder, or ngram:N. An error is a symbol that had a probability below one half. 'share' is of all errors,
-    'bits' what they cost, per symbol of the text, 'left' how many remain. With two models a second table says what the better one
-    gained.
+    'bits' what they cost, per symbol of the text, 'left' how many remain. With two models 'gained' says by category
+    how many errors fewer the better one makes; 'share' is of all that it gained.
 
     \b
     Example:
       rnnscope errors runs/large runs/small
+      rnnscope errors runs/large ngram:20 --table gained --csv
     """
     import pandas as pd
 
+    from rnnscope.breakdown import by_errors, gained, oracles
     from rnnscope.breakdown import errors as run_breakdown
-    from rnnscope.breakdown import gained, oracles
 
+    tables = wanted or (ERROR_TABLES[:1] if form or len(models) != 2 else ERROR_TABLES)
+    if form and len(tables) > 1:
+        raise UsageError(f"--{form} prints one table, not {len(tables)}; give --table once")
+    if "gained" in tables and len(models) != 2:
+        raise UsageError(f"what was gained is of one model over another; give two, not {len(models)}")
     known, corpus = opened(models, text)
     chosen = oracles()  # the same objects: n-grams are counted once
-    found = []
+    found = {}
     for name, model in known.items():
         with progress_bar(name) as progress:
-            found.append(run_breakdown(model, corpus, chosen, part=split, progress=progress))
+            found[name] = run_breakdown(model, corpus, chosen, part=split, progress=progress)
     if folder is not None:
         from rnnscope.views import compared
 
-        write_drawn(compared.breakdowns(dict(zip(known, found, strict=True))), folder)
-    if form:
-        print_table(pd.concat([b.table.assign(model=name) for name, b in zip(known, found, strict=True)], ignore_index=True), form)
+        write_drawn(compared.breakdowns(found), folder)
+    if form and "errors" in tables:
+        print_table(pd.concat([b.table.assign(model=name) for name, b in found.items()], ignore_index=True), form)
         return
-    for name, breakdown in zip(known, found, strict=True):
+    for name, breakdown in found.items() if "errors" in tables else ():
         click.echo(f"\n{name}: {len(breakdown.mistakes):,} errors of {breakdown.mistakes.symbols:,} symbols ({breakdown.rate:.1%})")
         print_table(breakdown.table, None)
         for category in breakdown.categories.query("errors > 0")["category"] if excerpts else ():
             for excerpt in breakdown.excerpts(category, excerpts or 0):
                 click.echo(f"  {category}: {_marked(excerpt.text, excerpt.marks)}")
-    if len(found) == 2:
-        worse, better = sorted(range(2), key=lambda k: -len(found[k].mistakes))
-        names = list(known)
-        click.echo(f"\nwhat {names[better]} gets right and {names[worse]} doesn't")
-        print_table(gained(found[worse], found[better]), None)
+    if "gained" in tables:
+        worse, better = by_errors(found)
+        table = gained(found[worse], found[better])
+        if form:
+            print_table(table.assign(worse_model=worse, better_model=better), form)
+            return
+        if len(found[worse].mistakes) == len(found[better].mistakes):
+            click.echo(f"\n{worse} and {better} make equally many errors; 'worse' is {worse}, 'better' {better}")
+        else:
+            click.echo(f"\nwhat {better} gets right and {worse} doesn't")
+        print_table(table, None)
 
 
 def _marked(text: str, marks: list[int]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnscope.cli.models import models_of
-from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
 from rnnscope.cli.texts import whole_for
 from rnnscope.exceptions import UsageError
 
@@ -41,7 +41,7 @@ _PEOPLE = {
 @click.option(
     "--length", "most", type=click.IntRange(min=2), help="Only so many symbols of it.  [default: 100,000; for units 32,768]"
 )
-@click.option("--figures", type=click.Path(path_type=Path), help="A folder for pictures of the tables kl and units, as SVG.")
+@figures_option
 @table_options
 def dynamics(
     run: Path,
@@ -52,7 +52,7 @@ def dynamics(
     text: str | None,
     split: str,
     most: int | None,
-    figures: Path | None,
+    folder: Path | None,
     form: str | None,
 ) -> None:
     """What a network learned when: how near it was to simpler models, and when its units appeared.
@@ -85,8 +85,10 @@ def dynamics(
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
         print_table(found[name] if form else found[name][_PEOPLE.get(name, list(found[name]))], form)
-    if figures is not None:
-        _write(drawn, figures)
+    if folder is not None:
+        from rnnscope.views.drawn import Drawn
+
+        write_drawn(Drawn(found, drawn), folder)
 
 
 def _near(run: Any, references: tuple[str, ...], whole: Any, part: Any, most: int | None, drawn: "dict[str, Figure]") -> Any:
@@ -114,12 +116,3 @@ def _units(
         click.echo(f"not tested: {name} {reason}", err=True)
     drawn["units"] = draw.units(table)
     return {"units": table, "appearances": appearances(table)}
-
-
-def _write(drawn: "dict[str, Figure]", folder: Path) -> None:
-    from rnnscope.files import write_text
-    from rnnscope.views import canvas
-
-    for name, figure in drawn.items():
-        write_text(folder / f"{name}.svg", canvas.to_svg(figure))
-        click.echo(folder / f"{name}.svg", err=True)

@@ -167,17 +167,16 @@ def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, 
     \b
     Example:
       rnnscope saturation traces/book --json
-      rnnscope saturation traces/book --units
+      rnnscope saturation traces/book --units --figures figures
     """
     from rnnscope.analysis.saturation import saturation as measure
     from rnnscope.analysis.timescales import timescales
 
-    if units and folder is not None:
-        raise UsageError("the picture is of saturated gates, not of --units; give one of --figures and --units")
     table = (timescales if units else measure)(opened_trace(trace, run))
     print_table(table, form)
     if folder is not None:
         from rnnscope.views.drawn import Drawn
-        from rnnscope.views.figures import saturation_scatter
+        from rnnscope.views.figures import memories, saturation_scatter
 
-        write_drawn(Drawn({"saturation": table}, {"saturation": saturation_scatter(table)}), folder)
+        name, picture = ("timescales", memories(table)) if units else ("saturation", saturation_scatter(table))
+        write_drawn(Drawn({name: table}, {name: picture}), folder)

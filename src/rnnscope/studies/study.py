@@ -13,11 +13,14 @@ from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import hypotheses
 from rnnscope.analysis.labels import Labels
 from rnnscope.analysis.saturation import COLUMNS, saturation
-from rnnscope.breakdown import errors
+from rnnscope.analysis.timescales import COLUMNS as TIMESCALES
+from rnnscope.analysis.timescales import timescales
+from rnnscope.breakdown import errors, gained, oracles
 from rnnscope.comparison import compare, read_all
 from rnnscope.comparison.agreement import agreement
 from rnnscope.comparison.contexts import COLUMNS as CONTEXTS
 from rnnscope.comparison.contexts import LENGTHS, contexts, reach
+from rnnscope.comparison.distances import PAIRS, distances
 from rnnscope.comparison.dynamics import dynamics
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
@@ -54,7 +57,10 @@ _FARTHEST, _PLACES = 500, 200
 """Symbols of context that are read to see how far back the network looks, and places at which it is seen."""
 _REFERENCES = range(1, 7)
 """Symbols of context of the n-grams that the network stands beside while it learns."""
-_COMPARED = ("models", "overlap", "gains", "agreement", "errors", "contexts", "resting", "dynamics", "emergence")
+_COMPARED = (
+    "models", "overlap", "gains", "agreement", "distances", "errors", "others_errors", "gained", "contexts", "resting",
+    "timescales", "dynamics", "emergence",
+)  # fmt: skip
 
 
 def default_recipe(
@@ -98,6 +104,21 @@ class Study:
     def errors(self) -> pd.DataFrame:
         """What kind each of the network's errors is; see `breakdown.Breakdown.table`."""
         return read_table(self.path / "tables" / "errors.parquet")
+
+    @cached_property
+    def gained(self) -> pd.DataFrame:
+        """How many errors fewer the network makes than a 20-gram (`gained`), by `category`, and the errors of each."""
+        return read_table(self.path / "tables" / "gained.parquet")
+
+    @cached_property
+    def distances(self) -> pd.DataFrame:
+        """How likely a closing symbol is to the network and a 20-gram, for all pairs; see `comparison.distances`."""
+        return read_table(self.path / "tables" / "distances.parquet")
+
+    @cached_property
+    def timescales(self) -> pd.DataFrame:
+        """How long each unit keeps its state, where gates keep some; see `analysis.timescales`."""
+        return read_table(self.path / "tables" / "timescales.parquet")
 
     @cached_property
     def dynamics(self) -> pd.DataFrame:
@@ -184,23 +205,30 @@ class _Work:
             Step("score", self.score, ("tables/units.parquet", "tables/scores.parquet"), scoring, ("record",)),
             Step("cards", self.cards, ("cards.json",), None, ("score",)),
             Step("saturation", self.saturation, ("tables/saturation.parquet",), None, ("record",)),
+            Step("timescales", self.timescales, ("tables/timescales.parquet",), None, ("record",)),
             Step(
                 "compare",
                 self.compare,
-                ("tables/models.parquet", "tables/overlap.parquet", "tables/gains.parquet", "tables/agreement.parquet"),
-                [_CONTEXT, _MAPPED],
+                tuple(f"tables/{name}.parquet" for name in ("models", "overlap", "gains", "agreement", "distances")),
+                [_CONTEXT, _MAPPED, PAIRS],
                 ("record",),
             ),
             Step("contexts", self.contexts, ("tables/contexts.parquet",), [_CONTEXT, _FARTHEST, _PLACES], ("train",)),
             Step("resting", self.resting, ("tables/resting.parquet",), _CONTEXT, ("score",)),
-            Step("errors", self.errors, ("tables/errors.parquet", "errors.json"), None, ("record",)),
+            Step(
+                "errors",
+                self.errors,
+                ("tables/errors.parquet", "tables/others_errors.parquet", "tables/gained.parquet", "errors.json"),
+                _CONTEXT,
+                ("record",),
+            ),
             Step("sample", self.sample, ("sample.json",), _SAMPLE, ("train",)),
             Step(
                 "figures",
                 self.figures,
                 ("figures/units.png", "figures/units.svg", "figures/learning.svg"),
                 None,
-                ("score", "saturation"),
+                ("score", "saturation", "timescales"),
             ),
             *on_the_way,
             Step(
@@ -246,6 +274,12 @@ class _Work:
         table = saturation(trace) if gates else pd.DataFrame(columns=list(COLUMNS))
         write_table(self.folder / "tables" / "saturation.parquet", table, {"model": trace.model})
 
+    def timescales(self, progress: Progress) -> None:
+        trace = self.study.trace
+        keeps = any(s.keeps for s in trace.signals)
+        table = timescales(trace) if keeps else pd.DataFrame(columns=list(TIMESCALES))
+        write_table(self.folder / "tables" / "timescales.parquet", table, {"model": trace.model})
+
     def compare(self, progress: Progress) -> None:
         trace = self.study.trace
         ngram = self.ngram
@@ -258,7 +292,16 @@ class _Work:
         agreed = agreement(read_all(models, progress=progress)).rename_axis("model").reset_index()
         write_table(self.folder / "tables" / "agreement.parquet", agreed, {"model": trace.model})
         about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
-        for name, table in (("models", found.models), ("overlap", found.overlap), ("gains", found.gains())):
+        closing = [distances(found.readings, pair) for pair in PAIRS]
+        # Empty tables are of objects, and would make objects of others' numbers.
+        closing = [table for table in closing if len(table)] or closing[:1]
+        tables = {
+            "models": found.models,
+            "overlap": found.overlap,
+            "gains": found.gains(),
+            "distances": pd.concat(closing, ignore_index=True),
+        }
+        for name, table in tables.items():
             write_table(self.folder / "tables" / f"{name}.parquet", table, about)
 
     @cached_property
@@ -281,8 +324,13 @@ class _Work:
 
     def errors(self, progress: Progress) -> None:
         trace = self.study.trace
-        found = errors(trace, self.corpus, part=trace.corpus, progress=progress)
-        write_table(self.folder / "tables" / "errors.parquet", found.table, {"model": trace.model})
+        rules, about = oracles(), {"model": trace.model, "other": self.ngram.name}  # the same rules: n-grams are counted once
+        found = errors(trace, self.corpus, rules, part=trace.corpus, progress=progress)
+        other = errors(self.ngram, self.corpus, rules, part=trace.corpus)
+        # The network's gain, whichever of the two is the better one.
+        gain = gained(other, found).rename(columns={"worse": "other", "better": "network"}).drop(columns="share")
+        for name, table in (("errors", found.table), ("others_errors", other.table), ("gained", gain)):
+            write_table(self.folder / "tables" / f"{name}.parquet", table, about)
         seen = found.categories.query("errors > 0")["category"]
         excerpts = [{"category": name, "excerpts": [asdict(e) for e in found.excerpts(name)]} for name in seen]
         write_json(

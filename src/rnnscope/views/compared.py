@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from rnnscope.breakdown import Breakdown
+from rnnscope.breakdown import Breakdown, by_errors, gained
 from rnnscope.comparison import Comparison
 from rnnscope.comparison.agreement import branches, layout, tree
 from rnnscope.comparison.distances import distances
@@ -31,8 +31,12 @@ def comparison(found: Comparison, pair: str) -> Drawn:
 
 
 def breakdowns(found: Mapping[str, Breakdown]) -> Drawn:
-    """What kind the errors of each model are: a table, a waterfall of each, and all as pies."""
+    """What kind the errors of each model are: a table, a waterfall of each, and all as pies; of two, what the better one gained."""
     table = pd.concat([each.table.assign(model=name) for name, each in found.items()], ignore_index=True)
     drawn = Drawn({"errors": table}, {f"errors {name}": draw.waterfall(each.categories) for name, each in found.items()})
     drawn.figures["errors"] = draw.pie([(name, each.categories) for name, each in found.items()])
+    if len(found) == 2:
+        worse, better = by_errors(found)
+        drawn.tables["gained"] = gained(found[worse], found[better])
+        drawn.figures["gained"] = draw.gained(drawn.tables["gained"], worse, better)
     return drawn

@@ -183,3 +183,19 @@ def pie(breakdowns: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 def _sign(symbol: str) -> str:
     """A symbol as a label of an axis: something to see for each."""
     return {" ": "␣", "\r": "\\r"}.get(symbol) or drawable(symbol)
+
+
+def gained(table: pd.DataFrame, worse: str, better: str) -> Figure:
+    """By category how many errors fewer one of two models makes than the other; below the line are those it makes more of."""
+    figure, [axes] = themed(5.6, 2.8)
+    for k, count in enumerate(table["gained"].tolist()):
+        axes.bar(k, count, color=BLUE if count >= 0 else RED, width=0.72)
+        axes.annotate(
+            f"{count:+,}" if count else "0", (k, count), xytext=(0, 3 if count >= 0 else -3), textcoords="offset points",
+            ha="center", va="bottom" if count >= 0 else "top", fontsize=9, color=THEMED,
+        )  # fmt: skip
+    axes.axhline(0, color=THEMED, linewidth=1)
+    axes.set_xticks(range(len(table)), [str(name).replace(" ", "\n") for name in table["category"]])
+    axes.set_ylabel(f"errors of {worse}\nless those of {better}")
+    axes.margins(y=0.15)
+    return figure

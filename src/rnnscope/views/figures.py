@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed, written
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
@@ -15,6 +15,8 @@ from rnnscope.views.stretch import Stretch
 
 ADVANCE = 0.602  # of DejaVu Sans Mono, in em
 LINE = 1.5  # in em
+_DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
+_KINDS = {"dead": "X", "latch": "s", "counter": "^"}
 Rows = list[tuple[str, Any, Any]]
 """Lines of text: characters, each one's value from −1 to 1, and whether it is underlined."""
 
@@ -76,6 +78,40 @@ def saturation_scatter(table: pd.DataFrame) -> Figure:
     panels[0].set_ylabel("left-saturated (< 0.1)")
     if table["layer"].nunique() > 1:
         legend(panels[-1])
+    return figure
+
+
+def memories(table: pd.DataFrame) -> Figure:
+    """How many of each layer's units keep their state for how long, a line for each; `table` is `timescales`'.
+
+    Units that are dead, latches or counters are marked on the line by the shape of their mark.
+    """
+    figure, [axes] = themed(5.6, 3.2)
+    for k, (layer, part) in enumerate(table.groupby("layer")):
+        part = part.sort_values(["memory", "unit"])
+        memory, share = part["memory"].to_numpy(float), np.arange(1, len(part) + 1) / len(part)
+        colour = SERIES[k % len(SERIES)]
+        axes.plot(
+            np.append(memory[:1], memory), np.append(0.0, share), color=colour, linewidth=1.8, drawstyle="steps-post",
+            linestyle=_DASHES[k % len(_DASHES)],
+            label=f"layer {layer}",
+        )  # fmt: skip
+        for kind, marker in _KINDS.items():
+            here = (part["kind"] == kind).to_numpy()
+            axes.plot(memory[here], share[here], linestyle="none", marker=marker, color=colour, markersize=7, fillstyle="none")
+    for kind, marker in _KINDS.items():
+        if count := int((table["kind"] == kind).sum()):
+            axes.plot(
+                [], [], linestyle="none", marker=marker, color=THEMED, markersize=7, fillstyle="none", label=f"{kind} ({count})"
+            )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    axes.set_xlabel("memory: characters until the state falls to 1/e")
+    axes.set_ylabel("share of the units")
+    axes.set_ylim(0, 1.03)
+    axes.legend(frameon=False, labelcolor=THEMED, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3)
     return figure
 
 

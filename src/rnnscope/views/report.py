@@ -15,9 +15,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
+from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.significance import RATE, STRONG
 from rnnscope.breakdown.breakdown import by_category
 from rnnscope.comparison.agreement import layout, tree
+from rnnscope.comparison.distances import WIDTH
 from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
@@ -94,6 +96,7 @@ def describe(data: ReportData) -> dict[str, Any]:
     return {
         "corpus": data.corpus.name,
         "symbols": f"{len(data.corpus):,} {data.corpus.vocabulary.kind}",
+        "language": language_of(data.trace.corpus),
         "distinct": len(data.corpus.vocabulary),
         "recorded": f"{len(data.trace):,}",
         "signals": len(data.trace.signals),
@@ -110,9 +113,11 @@ def describe(data: ReportData) -> dict[str, Any]:
         "best": best,
         "curve": figures.learning_curve(history),
         "saturation": [canvas.written(figures.saturation_scatter(part)) for _, part in data.saturation.groupby("gate", sort=False)],
+        "memory": _memory(data),
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
         "dynamics": _dynamics(data),
         "beside": _beside(data),
+        "distances": _distances(data),
         "contexts": _contexts(data),
         "resting": _resting(data),
         "errors": _errors(data),
@@ -171,6 +176,49 @@ def _kinship(data: ReportData) -> dict[str, Any]:
     }
 
 
+def _distances(data: ReportData) -> dict[str, Any] | None:
+    """How likely a closing symbol is by how long it has been open, for the pair that the text closes most often."""
+    table = data.tables.get("distances")
+    if table is None:
+        return None
+    counts = (
+        table[table["model"] == "network"].groupby("pair", sort=False)["count"].sum().sort_values(ascending=False, kind="stable")
+    )
+    if not len(counts):
+        return {"pairs": []}
+    shown = table[table["pair"] == counts.index[0]]
+    models = list(dict.fromkeys(shown["model"]))
+    rows = [
+        {"distance": distance, "count": part["count"].iloc[0], "models": part.to_dict("records")}
+        for distance, part in shown.groupby("distance")
+    ]
+    return {
+        "pairs": [{"pair": pair, "count": count} for pair, count in counts.items()],
+        "models": models,
+        "rows": rows,
+        "width": WIDTH,
+        "figure": Markup(canvas.written(comparisons.distances(shown))),
+    }
+
+
+def _memory(data: ReportData) -> dict[str, Any] | None:
+    """How long units keep their state, layer by layer."""
+    table = data.tables.get("timescales")
+    if table is None or not len(table):
+        return None
+    layers = [
+        {
+            "layer": layer,
+            "gate": part["gate"].iloc[0],
+            "units": len(part),
+            **{name: part["memory"].quantile(share) for name, share in (("low", 0.1), ("middle", 0.5), ("high", 0.9))},
+            **{kind: int((part["kind"] == kind).sum()) for kind in ("dead", "latch", "counter")},
+        }
+        for layer, part in table.groupby("layer")
+    ]
+    return {"layers": layers, "figure": Markup(canvas.written(figures.memories(table)))}
+
+
 def _contexts(data: ReportData) -> dict[str, Any] | None:
     """How far back the network looks, and what is lost with 20 symbols of context."""
     table = data.tables.get("contexts")
@@ -221,7 +269,23 @@ def _errors(data: ReportData) -> dict[str, Any] | None:
         "rate": data.errors["errors"] / data.errors["symbols"],
         "categories": categories.to_dict("records"),
         "waterfall": Markup(canvas.written(comparisons.waterfall(categories))),
+        "beside": _others_errors(data, categories),
         "seen": seen,
+    }
+
+
+def _others_errors(data: ReportData, categories: pd.DataFrame) -> dict[str, Any] | None:
+    """The n-gram's errors beside the network's, by category, and how many fewer the network makes."""
+    if "gained" not in data.tables:
+        return None
+    gained, others = data.tables["gained"], by_category(data.tables["others_errors"])
+    other = gained.attrs["other"]
+    return {
+        "other": other,
+        "gained": gained.to_dict("records"),
+        "total": {name: int(gained[name].sum()) for name in ("other", "network", "gained")},
+        "pie": Markup(canvas.written(comparisons.pie([("network", categories), (other, others)]))),
+        "bars": Markup(canvas.written(comparisons.gained(gained, other, "network"))),
     }
 
 
@@ -258,7 +322,8 @@ def write_report(data: ReportData) -> str:
 
 
 def write_figures(data: ReportData, folder: Path) -> None:
-    """`units.png` and `.svg` (text coloured by the units that gain most over their controls), `learning.svg`, `saturation.svg`."""
+    """`units.png` and `.svg` (text coloured by the units that gain most over their controls), `learning.svg`, `saturation.svg`,
+    `timescales.svg`."""
     shown = data.units[data.units["measure"] == "auroc"]
     gain = shown["score"] - shown[["untrained", "last_symbol"]].max(axis=1)
     shown = shown.assign(gain=gain).sort_values(["finding", "gain"], ascending=False)
@@ -273,6 +338,9 @@ def write_figures(data: ReportData, folder: Path) -> None:
     write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
     if len(data.saturation):
         write_text(folder / "saturation.svg", canvas.to_svg(figures.saturation_scatter(data.saturation)))
+    kept = data.tables.get("timescales")
+    if kept is not None and len(kept):
+        write_text(folder / "timescales.svg", canvas.to_svg(figures.memories(kept)))
 
 
 def _share(score: float, chance: float) -> float:
