@@ -167,8 +167,8 @@ def errors(
 
 
 def _marked(text: str, marks: list[int]) -> str:
-    wrong, shown = set(marks), {"\r": "", "\n": "⏎"}
-    return "".join(f"[{_visible(c)}]" if k in wrong else shown.get(c, c) for k, c in enumerate(text))
+    wrong, shown = set(marks), {"\r": "", "\n": "⏎", "\t": "\t"}
+    return "".join(f"[{_visible(c)}]" if k in wrong else shown[c] if c in shown else _visible(c) for k, c in enumerate(text))
 
 
 def _visible(character: str) -> str:

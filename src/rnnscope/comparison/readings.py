@@ -123,5 +123,6 @@ def _check_named(models: object) -> None:
     expect(models, Mapping, "models by their names, such as {'lstm': model, '20-gram': ngram}")
     if not models:
         raise UsageError("there is no model; expected at least one, such as {'lstm': model}")
-    if taken := sorted({"model", "models", "symbols", "share"} & set(models)):
-        raise UsageError(f"a model is called {taken[0]!r}, as a column of the tables is; give it (a run: its folder) another name")
+    for taken in ("model", "models", "symbols", "share"):
+        if taken in models:  # type: ignore[operator]  # a mapping, as was seen
+            raise UsageError(f"a model is called {taken!r}, as a column of the tables is; give it (a run: its folder) another name")
