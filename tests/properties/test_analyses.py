@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -329,6 +329,7 @@ def test_nearest_and_closest_are_the_least_of_all(training: dict[str, list[tuple
     st.none() | st.floats(0, 1),
     seeds,
 )
+@example([[(0.3, True)] * 4 + [(0.9, True)]], 1.0, None, 0)  # 0.3 + (0.9 - 0.3) is more than 0.9
 def test_units_appear_where_their_score_reaches_the_threshold(
     units: list[list[tuple[float, bool]]], share: float, threshold: float | None, seed: int
 ) -> None:
