@@ -481,7 +481,8 @@ def test_how_far_back_and_what_it_rests_on(text: str, tmp_path: Path, capsys: py
     told = command("attribution", folder, "--back", 20)
     assert told.stdout.startswith("log p of "), told.stderr
     assert len(told.stdout.splitlines()) >= 13
-    assert "layer0/cell has the units 0 to 7" in fails(capsys, "attribution", folder, "--signal", "layer0/cell", "--unit", 8)[1]
+    said = fails(capsys, "attribution", folder, "--signal", "layer0/cell", "--unit", 8)[1]
+    assert "the unit of layer0/cell is a whole number from 0 to 7, not 8" in said
     assert "position is a whole number from 0" in fails(capsys, "attribution", folder, "--at", -1)[1]
 
     done = command("record", folder, "--out", tmp_path / "trace")

@@ -62,15 +62,15 @@ def compare(
     known, corpus = opened(models, text)
     with progress_bar("read") as progress:
         found = run_comparison(known, corpus.split(split), by=by, progress=progress)
+    if folder is not None:
+        from rnnscope.views import compared
+
+        write_drawn(compared.comparison(found, pair), folder)
     for name in chosen:
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
         print_table(_ends(table) if name == "gains" and not form else table, form)
-    if folder is not None:
-        from rnnscope.views import compared
-
-        write_drawn(compared.comparison(found, pair), folder)
 
 
 def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":

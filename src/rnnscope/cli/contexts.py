@@ -47,6 +47,6 @@ def contexts(
     part = corpus.split(split)
     with progress_bar("read") as progress:
         table = measure(known, part, lengths, ways=ways or WAYS, places=places, seed=seed, progress=progress)
-    print_table(table, form)
     if folder is not None:
         write_drawn(Drawn({"contexts": table}, {"contexts": comparisons.contexts(table)}), folder)
+    print_table(table, form)

@@ -81,14 +81,14 @@ def dynamics(
         found |= _near(opened, references or REFERENCES, whole, part, most, drawn)
     if {"units", "appearances"} & set(chosen):
         found |= _units(opened, names, signal, part, most, drawn)
-    for name in chosen:
-        if not form and len(chosen) > 1:
-            click.echo(f"\n{name}")
-        print_table(found[name] if form else found[name][_PEOPLE.get(name, list(found[name]))], form)
     if folder is not None:
         from rnnscope.views.drawn import Drawn
 
         write_drawn(Drawn(found, drawn), folder)
+    for name in chosen:
+        if not form and len(chosen) > 1:
+            click.echo(f"\n{name}")
+        print_table(found[name] if form else found[name][_PEOPLE.get(name, list(found[name]))], form)
 
 
 def _near(run: Any, references: tuple[str, ...], whole: Any, part: Any, most: int | None, drawn: "dict[str, Figure]") -> Any:

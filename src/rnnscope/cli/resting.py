@@ -101,6 +101,8 @@ def _show(
     from rnnscope.views.drawn import Drawn
     from rnnscope.views.shading import resting, shaded
 
+    if folder is not None:
+        write_drawn(Drawn({name: table}, {name: resting(table, part, kind, target, measure)}), folder)
     if form:
         print_table(table, form)
     else:
@@ -108,5 +110,3 @@ def _show(
         print_shaded(shaded(table, part, kind))
         largest = table.reindex(table[part].abs().sort_values(ascending=False, kind="stable").index).head(_MOST)
         print_table(largest.assign(symbol=[repr(symbol) if symbol else "before" for symbol in largest["symbol"]]), None)
-    if folder is not None:
-        write_drawn(Drawn({name: table}, {name: resting(table, part, kind, target, measure)}), folder)
