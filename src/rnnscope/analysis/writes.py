@@ -12,8 +12,8 @@ from rnnscope.signal import Signal, keeper
 from rnnscope.traces import Trace
 
 COLUMNS = ("position", "symbol", "write", "kept", "part")
-_ROUNDING = 0.01
-"""Of the sum of what is added: of values that were kept in half precision; in float32 it is a millionth."""
+_ROUNDING = {np.dtype(np.float16): 2.0**-11}
+"""Of a value that was kept in half precision; of others it is 2⁻¹⁸, with what fast functions are off by."""
 
 
 def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1_000) -> pd.DataFrame:
@@ -52,7 +52,10 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
     )
     left = float(kept[0] * keep[0])
     made, held = float((write * kept).sum() + before * left), float(trace[state.name][position, unit])
-    if abs(made - held) > _ROUNDING * max(1.0, float(np.abs(write * kept).sum())):
+    rounding = max(_ROUNDING.get(trace[name].dtype, 2.0**-18) for name in names)
+    factors = np.arange(len(kept) + 3, 3, -1)  # each is rounded: gates since, the write's two, the state itself
+    off = rounding * (1 + abs(held) + float(factors @ np.abs(write * kept)) + (len(kept) + 4) * abs(before * left))
+    if abs(made - held) > off:
         raise InputError(
             f"{signal} {unit} of {trace!r} holds {held:.4g} at position {position:,}, but its gates make {made:.4g} of what was "
             "written; expected a state that only they change: record the network without the intervention"
