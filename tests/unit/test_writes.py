@@ -53,3 +53,13 @@ def test_what_has_no_writes_is_refused(model: rs.RecurrentLM, trace: rs.Trace) -
         given: dict[str, Any] = {"unit": 0, "position": 3} | change
         with pytest.raises(UsageError, match=said):
             rs.writes(trace, "layer0/cell", **given)
+
+
+def test_a_state_that_its_gates_do_not_make_is_refused(tmp_path: Path) -> None:
+    text = rs.Corpus.from_text("".join(f"{k} times {k} is {k * k}, and so on.\n" for k in range(60)))
+    model = rs.RecurrentLM(rs.Architecture("lstm", 1, 4), text.vocabulary)
+    half = rs.record(model, text, tmp_path / "half", ["layer*/*"], half="layer*/*")
+    assert rs.writes(half, "layer0/cell", 2, 1_000)["part"].sum() == pytest.approx(float(half["layer0/cell"][1_000, 2]), abs=0.05)
+    ablated = rs.record(rs.ablate(model, {"layer0/cell": [2]}, to=0.7), text, tmp_path / "ablated", ["layer*/*"])
+    with pytest.raises(InputError, match=r"holds 0\.7 at position 1,000, but its gates make"):
+        rs.writes(ablated, "layer0/cell", 2, 1_000)
