@@ -7,7 +7,6 @@ import click
 
 from rnnscope.cli.models import models_of
 from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
-from rnnscope.cli.texts import whole_for
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -68,12 +67,13 @@ def dynamics(
       rnnscope dynamics runs/book --table appearances --hypothesis '*quotes' --figures figures
     """
     from rnnscope.training import Run
+    from rnnscope.training.texts import text_of
 
     chosen = wanted or ("closest",)
     if form and len(chosen) > 1:
         raise UsageError(f"--{form} prints one table, not {len(chosen)}; give --table once")
     opened = Run.open(run)
-    whole, _ = whole_for(opened, text)
+    whole, _ = text_of(opened, text)
     part = whole.split(split)
     found: dict[str, pd.DataFrame] = {}
     drawn: dict[str, Figure] = {}

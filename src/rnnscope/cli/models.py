@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rnnscope.cli.show import progress_bar
-from rnnscope.cli.texts import whole_for
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -35,10 +34,11 @@ def opened(given: Sequence[str], text: str | None) -> "tuple[dict[str, LanguageM
     """Models by their names, and the whole text: runs by their folders, `ngram:N` counted in the text's training part."""
     from rnnscope.corpora import find
     from rnnscope.training import Run
+    from rnnscope.training.texts import text_of
 
     runs = [spec for spec in given if not spec.startswith(NGRAM)]
     if runs:
-        corpus, _ = whole_for(Run.open(Path(runs[0])), text)
+        corpus, _ = text_of(Run.open(Path(runs[0])), text)
     elif text:
         corpus = find(text)
     else:

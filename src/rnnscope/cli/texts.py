@@ -37,13 +37,8 @@ def reading_options(command: F) -> F:
 
 def text_for(run: "Run", text: str | None, split: str | None, most: int | None, unknown: Any) -> "Corpus":
     """The part of a text to read, with the run's own vocabulary and split."""
-    corpus, own = whole_for(run, text, unknown)
-    part = corpus.split(split or ("test" if own else "all"))
-    return part.head(most) if most else part
-
-
-def whole_for(run: "Run", text: str | None, unknown: Any = "error") -> "tuple[Corpus, bool]":
-    """See `training.texts.text_of`."""
     from rnnscope.training.texts import text_of
 
-    return text_of(run, text, unknown)
+    corpus, own = text_of(run, text, unknown)
+    part = corpus.split(split or ("test" if own else "all"))
+    return part.head(most) if most else part

@@ -61,10 +61,13 @@ class RecurrentLM(Network):
         cell, units = CELLS[architecture.cell], architecture.units
         self.layers = nn.ModuleList(Layer(cell, units if k else len(vocabulary), units) for k in range(architecture.layers))
         self.readout = nn.Linear(units, len(vocabulary))
+        self._forget()
+
+    def _forget(self) -> None:
         self._inside, self._outside = Replayed(self._signals), Replayed(self._logits)
 
     def _apply(self, *given: Any, **named: Any) -> "RecurrentLM":
-        self._inside, self._outside = Replayed(self._signals), Replayed(self._logits)  # the weights may have moved
+        self._forget()  # what was captured: the weights may have moved
         super()._apply(*given, **named)  # type: ignore[no-untyped-call]  # torch's own
         return self
 
