@@ -7,28 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnscope import native
+from rnnscope.native import histograms
 
 
 @pytest.fixture(params=["compiled", "numpy"])
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     if request.param == "numpy":
-        monkeypatch.setattr(native, "_KERNELS", None)
-    elif not native.compiled:
+        monkeypatch.setattr(histograms, "_KERNELS", None)
+    elif not histograms.compiled:
         pytest.skip("this installation had no compiler, so that there is nothing but numpy")
-    return native
+    return histograms
 
 
 def test_this_installation_is_compiled() -> None:
     """Wherever the tests run there is a compiler; without one the loops would go untested."""
-    assert native.compiled
+    assert histograms.compiled
 
 
 @pytest.mark.parametrize(("time", "units"), [(1, 1), (64, 3), (600, 20)])
 def test_assign(kernels: Any, time: int, units: int) -> None:
     generator = np.random.default_rng(time)
     values = generator.normal(size=(time, units)).astype(np.float32).round(1)
-    edges = np.sort(generator.normal(size=(units, native.EDGES)).astype(np.float32).round(1), axis=1)
+    edges = np.sort(generator.normal(size=(units, histograms.EDGES)).astype(np.float32).round(1), axis=1)
     edges[0, -40:] = np.inf
     expected = (edges[None] <= values[..., None]).sum(-1).T
     np.testing.assert_array_equal(kernels.assign(values, edges), expected)
@@ -66,19 +66,19 @@ def starts(codes: list[int], rows: list[int], k: int) -> tuple[int, int]:
 def test_runs(times: list[tuple[int, int]], first: int) -> None:
     codes, rows = [c for c, _ in times], [first, *(row for _, row in times[1:])]
     expected = np.array([starts(codes, rows, k) for k in range(256)]).T
-    known, found = native._KERNELS, []
+    known, found = histograms._KERNELS, []
     for kernels in (known, None):
-        native._KERNELS = kernels
+        histograms._KERNELS = kernels
         try:
             rises, falls = np.zeros((1, 257), np.int64), np.zeros((1, 257), np.int64)
-            native.runs(np.array([codes], np.uint8), np.array(rows, np.uint8), rises, falls)
+            histograms.runs(np.array([codes], np.uint8), np.array(rows, np.uint8), rises, falls)
             found.append(np.cumsum(np.concatenate([rises, falls]), axis=1)[:, :256])
         finally:
-            native._KERNELS = known
+            histograms._KERNELS = known
     np.testing.assert_array_equal(found[0], expected)
     np.testing.assert_array_equal(found[1], expected)
 
 
 def test_what_a_kernel_cannot_take_is_refused() -> None:
     with pytest.raises(TypeError, match="expected contiguous"):
-        native._at(np.zeros((4, 4), np.float32)[:, ::2], np.float32)
+        histograms._at(np.zeros((4, 4), np.float32)[:, ::2], np.float32)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnscope import native
-from rnnscope.native import BINS, EDGES, Codes
+from rnnscope.native import histograms
+from rnnscope.native.histograms import BINS, EDGES, Codes
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Bins:
 
     def codes(self, values: NDArray[np.float32]) -> Codes:
         """The bin that each value is in: (values, units) → (units, values)."""
-        return native.assign(values, self.edges)
+        return histograms.assign(values, self.edges)
 
     def standard(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values of mean 0 and variance 1, as far as the sample knows."""

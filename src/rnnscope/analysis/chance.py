@@ -13,7 +13,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from rnnscope.analysis.labels import UNKNOWN, Labels, Levels
-from rnnscope.native import BINS, Codes
+from rnnscope.native.histograms import BINS, Codes
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from rnnscope.analysis import measures
 from rnnscope.analysis.bins import Bins
 from rnnscope.analysis.labels import UNKNOWN, Claim, Labels, Levels, classes
 from rnnscope.analysis.tally import Batch, Tally
-from rnnscope.native import BINS, Codes
+from rnnscope.native.histograms import BINS, Codes
 
 Floats = NDArray[np.float64]
 

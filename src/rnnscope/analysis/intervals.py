@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnnscope.analysis import measures
 from rnnscope.analysis.labels import UNKNOWN, Claim, Levels, classes
 from rnnscope.analysis.tally import COARSE
-from rnnscope.native import BINS, Codes
+from rnnscope.native.histograms import BINS, Codes
 
 Floats = NDArray[np.float64]
 

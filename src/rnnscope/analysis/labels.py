@@ -22,7 +22,7 @@ from rnnscope.analysis.hypotheses.base import Hypothesis, labelled, reason
 from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError
-from rnnscope.native import CLASSES, COLUMNS
+from rnnscope.native.histograms import CLASSES, COLUMNS
 
 UNKNOWN, LEVELS, CATEGORIES, GRADES = 255, 128, 16, 8
 LEAST, STRETCHES = 20, 5

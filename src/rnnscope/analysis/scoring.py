@@ -30,7 +30,7 @@ from rnnscope.analysis.labels import Claim, Labels
 from rnnscope.analysis.sources import FromTrace, Source, with_units
 from rnnscope.analysis.tally import Shard
 from rnnscope.exceptions import expect_whole
-from rnnscope.native import Codes
+from rnnscope.native.histograms import Codes
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnscope import native
 from rnnscope.analysis.bins import Bins
 from rnnscope.analysis.labels import Layout
-from rnnscope.native import BINS, Codes
+from rnnscope.native import histograms
+from rnnscope.native.histograms import BINS, Codes
 
 COARSE = 3
 """Classes of labels are counted in bins 2 ** 3 times as wide."""
@@ -70,8 +70,8 @@ class Tally:
 
     def add(self, codes: Codes, batch: Batch) -> None:
         """Count a batch: codes (units, rows)."""
-        native.tally(codes, batch.weights, batch.classes, self.counts, self.classes)
-        native.runs(codes, batch.rows, self.rises, self.falls)
+        histograms.tally(codes, batch.weights, batch.classes, self.counts, self.classes)
+        histograms.runs(codes, batch.rows, self.rises, self.falls)
 
     def add_moments(self, values: NDArray[np.float32], bins: Bins, batch: Batch) -> None:
         """Sums over a batch: values (rows, units)."""

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnscope import native
 from rnnscope.analysis.saturation import RIGHT
 from rnnscope.analysis.sources import FromTrace
 from rnnscope.exceptions import InputError
+from rnnscope.native import histograms
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
 
@@ -28,7 +28,7 @@ OFTEN = 10
 ONE_WAY, STEEPER = 0.8, 3.0
 """A counter moves the same way at four symbols in five, and back by three times as much at a time."""
 
-_MEMORIES = np.geomspace(0.2, 1e6, native.EDGES)
+_MEMORIES = np.geomspace(0.2, 1e6, histograms.EDGES)
 _KEPT = np.exp(-1 / _MEMORIES).astype(np.float32)
 _ALWAYS = 0.9
 
@@ -100,14 +100,14 @@ class _Counts:
     def empty(cls, units: int, ends: NDArray[np.float64]) -> "_Counts":
         open_, sided, crossed, up, down = np.zeros((5, units), np.int64)
         sums, squares = np.zeros((2, units))
-        memories = np.zeros((units, native.BINS), np.int64)
+        memories = np.zeros((units, histograms.BINS), np.int64)
         return cls(ends, memories, open_, sums, squares, sided, crossed, np.stack([up, down]), np.zeros((2, units)))
 
     def add(self, kept: NDArray[np.float32], state: NDArray[np.float64], goes_on: NDArray[np.bool_]) -> None:
         """Values of a stretch, (time, units); `goes_on` (time − 1,) is false where a segment begins: no unit moves there."""
         units = kept.shape[1]
-        codes = native.assign(kept, np.tile(_KEPT, (units, 1)))
-        places = codes + native.BINS * np.arange(units)[:, None]
+        codes = histograms.assign(kept, np.tile(_KEPT, (units, 1)))
+        places = codes + histograms.BINS * np.arange(units)[:, None]
         self.memories += np.bincount(places.ravel(), minlength=self.memories.size).reshape(self.memories.shape)
         self.open += (kept > RIGHT).sum(0)
         self.sums += state.sum(0)
