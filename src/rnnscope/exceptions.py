@@ -106,3 +106,7 @@ class FollowerError(TrainingError):
 
 class VerificationError(RnnscopeError):
     """A model whose fast path disagrees with its equations."""
+
+
+class SlowWarning(UserWarning):
+    """Something is missing without which everything works, only slower."""

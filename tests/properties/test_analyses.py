@@ -79,7 +79,7 @@ def test_saturation_of_gates_that_are_computed_again(cell: str, lengths: list[in
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.uniform_(-5, 5, generator=generator)
+            parameter.uniform_(-3, 3, generator=generator)
     with TemporaryDirectory() as folder:
         trace = rs.record(model, corpus, Path(folder) / "t")
         for row in rs.saturation(trace).to_dict("records"):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.files import fingerprint
@@ -31,6 +32,13 @@ class Network(nn.Module, Recurrent):
 
         `between` is applied to what each layer hands on, to the next one or to the softmax: the place of dropout.
         """
+
+    def loss(
+        self, ids: Tensor, targets: Tensor, state: State, scale: float, *, between: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        """`scale` times the sum of nats of the `targets` (time, batch), a scalar, and the state after."""
+        logits, state = self(ids, state, between=between)
+        return cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum") * scale, state
 
     @property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""The accelerator: the equations of `cells` through torch's own kernels (oneDNN, cuDNN, native) or through ours.
+"""The accelerator: the equations of `cells` through our kernel (`compiled`), or torch's own (oneDNN, cuDNN, native).
 
 One seam for all of them: `hidden_states` takes what a layer takes and returns what a layer returns. Where no kernel
 has a cell's equations, `covers` says so and the caller steps through them.
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
-from rnnscope.models import cells, loops
+from rnnscope.models import cells, compiled, loops
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.paper_gru import paper_gru
 
@@ -40,6 +40,8 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
 
     `x` is (time, batch, inputs), or (time, batch) symbol numbers, which stand for one-hot vectors.
     """
+    if compiled.covers(cell, weights):
+        return compiled.hidden_states(cell, x, state, weights)
     if cell.name == "gru-paper":
         hidden = paper_gru(project(x, weights).to(weights.hidden.dtype), state["hidden"], weights.hidden, weights.bias_hidden)
         return hidden, {"hidden": hidden[-1]}
@@ -58,11 +60,13 @@ def every_signal(
 ) -> Named:
     """Every signal of a stretch by kind, each (time, batch, units).
 
-    Side by side on a processor by our loops. Elsewhere, and where there is little to compute in a step, what a step starts
-    costs more than its product: there a kernel's hidden states are replayed. `kernel=False` steps through the equations, and
-    so does an `edit`.
+    By our kernel where it was compiled, else, on a processor, by our loops. Elsewhere, and where there is little to compute in
+    a step, what a step starts costs more than its product: there the hidden states of torch's kernel are replayed. `kernel=False`
+    steps through the equations, and so does an `edit`.
     """
     if kernel and edit is None:
+        if compiled.covers(cell, weights):
+            return compiled.every_signal(cell, x, state, weights)
         small = x.shape[1] * weights.hidden.shape[1] <= _SMALL and cell.name in _KERNELS
         if loops.covers(cell, weights) and not small:
             return loops.every_signal(cell, x, state, weights)

@@ -9,7 +9,7 @@ from torch.nn.functional import embedding, linear
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.exceptions import UsageError
-from rnnscope.models import cells, fused, loops
+from rnnscope.models import cells, compiled, fused, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
 from rnnscope.models.captured import Replayed, copied
@@ -89,13 +89,26 @@ class RecurrentLM(Network):
     def forward(
         self, ids: Tensor, state: State | None = None, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
+        x, last = self._shown(ids, state, between)
+        return self.readout(x), last
+
+    def loss(
+        self, ids: Tensor, targets: Tensor, state: State, scale: float, *, between: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        if not compiled.reads_out(self.readout.weight):
+            return super().loss(ids, targets, state, scale, between=between)
+        x, last = self._shown(ids, state, between)
+        return compiled.loss(x, self.readout.weight, self.readout.bias, targets, scale), last
+
+    def _shown(self, ids: Tensor, state: State | None, between: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, State]:
+        """What the softmax sees, and the state after."""
         state = state or self.begin(ids.shape[1])
         x, last = ids, {}
         for k, layer in enumerate(self.stack):
             x, after = layer(x, _of_layer(state, k, layer))
             x = between(x) if between else x
             last.update({f"layer{k}/{name}": value for name, value in after.items()})
-        return self.readout(x), last
+        return x, last
 
     @torch.no_grad()
     def advance(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from rnnscope.models.memory import kept_memory
+from rnnscope.native.recurrent import say_if_slow
 
 _inside = False
 
@@ -23,6 +24,7 @@ def computing(threads: int = 1) -> Iterator[None]:
     if _inside:
         yield
         return
+    say_if_slow()
     before, _inside = torch.get_num_threads(), True
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)

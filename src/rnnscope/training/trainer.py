@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from rnnscope.corpora import Corpus, StreamSplit
 from rnnscope.corpora.batches import Streams
@@ -193,13 +192,12 @@ class _Training:
         """Update the weights by `inputs` and `targets`. Returns the state after, and whether a checkpoint is `due`."""
         inputs, due = given["inputs"], given["due"]
         state = {name: given[name] for name in self.state}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            logits, state = self.model(inputs, state, between=self.dropout)
-        nats = cross_entropy(logits.float().flatten(0, 1), given["targets"].flatten(), reduction="sum")
         symbols = len(inputs) * self.batch
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
+            loss, state = self.model.loss(inputs, given["targets"], state, 1 / symbols, between=self.dropout)
         self.optimiser.zero_grad()
-        torch.autograd.backward(nats / symbols)
-        nats = nats.detach()
+        torch.autograd.backward(loss)
+        nats = loss.detach() * symbols
         self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
         norm = bound_gradients(self.recipe, self.weights)
         self.unseen += torch.stack([nats, self.number(symbols), norm]).double()

@@ -1,0 +1,293 @@
+"""The accelerator of our own for processors: layers and the softmax in C++ (`native.recurrent`), with their derivatives.
+
+In float32, or, where autocasting asks for bfloat16 and the processor multiplies it, with products of bfloat16 whose sums, states
+and gates stay float32. A row's values don't depend on the rows beside it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from ctypes import Structure
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
+
+from rnnscope.models.cells import Cell, Named, Weights
+from rnnscope.native import recurrent as native
+from rnnscope.native.recurrent import CELLS, DELTAS, SAVED
+
+_ROWS = 8
+"""Of a batch, that are worth a thread."""
+
+
+def covers(cell: Cell, weights: Weights) -> bool:
+    """Whether this cell can be computed here: on a processor that the kernel knows, in the precision that is asked for."""
+    w = weights.hidden
+    return cell.name in CELLS and _computes(w)
+
+
+def _computes(w: Tensor) -> bool:
+    if native.PATH is None or w.device.type != "cpu" or w.dtype != torch.float32:
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu") == torch.bfloat16 and native.PATH >= native.Path.AVX512_BF16
+    return True
+
+
+def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tuple[Tensor, Named]:
+    """As `fused.hidden_states`."""
+    given = (weights.input, weights.hidden, weights.bias_input, weights.bias_hidden)
+    hidden, *last = _Stretch.apply(cell.name, x, state["hidden"], state.get("cell"), *given)  # type: ignore[no-untyped-call]
+    return hidden, dict(zip(cell.states, last, strict=False))
+
+
+def every_signal(cell: Cell, x: Tensor, state: Named, weights: Weights) -> Named:
+    """As `fused.every_signal`."""
+    walked = _walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=False)
+    blocks = walked.gates.chunk(SAVED[cell.name], -1)
+    named = dict(zip(_GATES[cell.name], blocks, strict=False))
+    if walked.cells is not None:
+        named["cell"] = walked.cells[1:]
+    return named | {"hidden": walked.hidden[1:]}
+
+
+_GATES = {
+    "rnn": (),
+    "lstm": ("input", "forget", "candidate", "output"),
+    "gru": ("reset", "update", "candidate"),
+    "gru-paper": ("reset", "update", "candidate"),
+}
+
+
+class _Walked(NamedTuple):
+    """A layer's stretch: float32 (time, batch, blocks · units), and states with the first one in front."""
+
+    x: Tensor
+    gates: Tensor
+    cells: Tensor | None
+    hidden: Tensor
+    reduced: Tensor | None  # the hidden states in bfloat16, rows of an even length
+
+
+def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: Weights, *, reduced: bool) -> _Walked:
+    time, batch, units = *x.shape[:2], weights.hidden.shape[1]
+    new = hidden.new_empty
+    x = _operand(x, reduced) if x.is_floating_point() else x.contiguous()
+    walked = _Walked(
+        x,
+        new(time, batch, SAVED[cell] * units),
+        new(time + 1, batch, units) if cells is not None else None,
+        new(time + 1, batch, units),
+        torch.empty(time + 1, batch, units + units % 2, dtype=torch.bfloat16) if reduced else None,
+    )
+    walked.hidden[0] = hidden
+    if walked.cells is not None and cells is not None:
+        walked.cells[0] = cells
+    if walked.reduced is not None:
+        walked.reduced[0, :, :units] = hidden
+        walked.reduced[..., units:] = 0
+    layer, kept = _layer(cell, walked, weights)
+    _side_by_side(batch, lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
+    del kept
+    return walked
+
+
+def _layer(cell: str, walked: _Walked, weights: Weights, *, forward: bool = True) -> tuple[native.Layer, list[Any]]:
+    """What C++ is told, and what has to stay alive until it is done."""
+    x, reduced, units = walked.x, walked.reduced is not None, weights.hidden.shape[1]
+    layer = native.Layer(cell=CELLS[cell], time=len(x), batch=x.shape[1], units=units)
+    pointers: dict[str, Tensor | None] = {"gates": walked.gates, "cells": walked.cells, "hidden": walked.hidden}
+    if walked.reduced is not None:
+        pointers["reduced"], layer.hidden_row = walked.reduced, walked.reduced.shape[2]
+    if x.is_floating_point():
+        pointers["x"], layer.inputs, layer.x_row = x, x.shape[2], _row(x)
+    else:
+        pointers["ids"] = x
+    if forward:
+        gates = 2 * units if cell.startswith("gru") else len(weights.hidden)
+        bias = weights.bias_input + weights.bias_hidden
+        if cell == "gru":
+            bias[2 * units :] = weights.bias_input[2 * units :]
+            pointers["bias"] = weights.bias_hidden[2 * units :].contiguous()
+        pointers["begin"] = bias if x.is_floating_point() else (weights.input.T + bias).contiguous()
+        pointers["panels"] = _packed(weights.hidden[:gates].T, reduced)
+        if gates < len(weights.hidden):
+            pointers["candidate_panels"] = _packed(weights.hidden[gates:].T, reduced)
+        if x.is_floating_point():
+            pointers["input_panels"] = _packed(weights.input.T, reduced)
+    _point(layer, pointers)
+    return layer, list(pointers.values())
+
+
+class _Stretch(torch.autograd.Function):
+    """A layer over a stretch: hidden states, and the last ones of each kind."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, w: Tensor, u: Tensor, b: Tensor, b_hidden: Tensor
+    ) -> tuple[Tensor, ...]:
+        reduced = torch.is_autocast_enabled("cpu")
+        walked = _walk(cell, x, hidden, cells, Weights(w, u, b, b_hidden), reduced=reduced)
+        ctx.cell, ctx.reduced, ctx.first = cell, reduced, cells is not None
+        ctx.save_for_backward(*walked, w, u, b, b_hidden)
+        out = walked.hidden[1:] if walked.reduced is None else walked.reduced[1:, :, : u.shape[1]]
+        last = walked.hidden[-1].clone()  # an output may not share memory with another
+        return (out, last) if walked.cells is None else (out, last, walked.cells[-1].clone())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, received: Tensor, to_hidden: Tensor, to_cell: Tensor | None = None) -> tuple[Any, ...]:
+        *saved, w, u, b, b_hidden = ctx.saved_tensors
+        walked, weights, cell, reduced = _Walked(*saved), Weights(w, u, b, b_hidden), ctx.cell, ctx.reduced
+        found = _way_back(cell, walked, weights, received, to_hidden, to_cell, wants_x=ctx.needs_input_grad[1], reduced=reduced)
+        return (None, *found)
+
+
+def _way_back(
+    cell: str,
+    walked: _Walked,
+    weights: Weights,
+    received: Tensor,
+    to_hidden: Tensor,
+    to_cell: Tensor | None,
+    *,
+    wants_x: bool,
+    reduced: bool,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of x, the first states, and the weights."""
+    x, units, floating = walked.x, weights.hidden.shape[1], walked.x.is_floating_point()
+    batch, rows = x.shape[1], len(weights.hidden)
+    gates = 2 * units if cell == "gru-paper" else rows
+    received = _operand(received, reduced)
+    to_hidden = to_hidden.float().contiguous().clone()
+    to_cell = to_cell.float().contiguous().clone() if to_cell is not None else None
+    # A candidate of torch's GRU is multiplied by r on its way to U, not on its way to W: there it comes first.
+    recurrent = weights.hidden.roll(units, 0) if cell == "gru" else weights.hidden
+    back = native.Back(received_row=_row(received))
+    pointers = {
+        "received": received, "to_hidden": to_hidden, "to_cell": to_cell, "panels": _packed(recurrent[:gates], reduced),
+        "candidate_panels": _packed(recurrent[gates:], reduced) if gates < rows else None,
+    }  # fmt: skip
+    to_x = None
+    if floating and wants_x:
+        to_x = torch.empty(x.shape, dtype=x.dtype)
+        pointers |= {"to_x": to_x, "input_panels": _packed(weights.input, reduced)}
+        back.to_x_row = x.shape[2]
+    _point(back, pointers)
+    layer, kept = _layer(cell, walked, weights, forward=False)
+    shape = weights.input.shape if floating else weights.input.T.shape
+    sums = [
+        {"to_input" if floating else "to_table": torch.zeros(shape), "to_recurrent": torch.zeros(weights.hidden.shape),
+         "to_bias": torch.zeros(DELTAS[cell] * units)}
+        for _ in _parts(batch)
+    ]  # fmt: skip
+
+    def compute(part: range, k: int) -> None:
+        mine = native.Back.from_buffer_copy(back)
+        _point(mine, sums[k])
+        native.walk(reduced, _of_rows(layer, part), mine)
+
+    _side_by_side(batch, compute)
+    del kept
+    to_input, to_recurrent, to_bias = (sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True))
+    if not floating:
+        to_input = to_input.T
+    if cell == "gru":
+        to_recurrent, both = to_recurrent.roll(-units, 0), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
+    else:
+        both = (to_bias, to_bias.clone())
+    return to_x, to_hidden, to_cell, to_input, to_recurrent, *both
+
+
+class _Loss(torch.autograd.Function):
+    """The sum of nats times `scale`. Its gradients are computed with it, while what they need is in the cache."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float) -> Tensor:
+        reduced, (symbols, units), rows = torch.is_autocast_enabled("cpu"), weight.shape, targets.numel()
+        hidden = _operand(hidden, reduced)
+        to_hidden = torch.empty(hidden.shape, dtype=hidden.dtype)
+        to_weight, to_bias = torch.zeros(symbols, units), torch.zeros(symbols)
+        pointers = {
+            "hidden": hidden, "bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced),
+            "targets": targets.contiguous(), "to_hidden": to_hidden, "to_weight": to_weight, "to_bias": to_bias,
+        }  # fmt: skip
+        readout = native.Readout(rows=rows, units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
+        _point(readout, pointers)
+        nats = native.read_out(reduced, readout)
+        ctx.save_for_backward(to_hidden, to_weight, to_bias)
+        return torch.tensor(nats * scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, received: Tensor) -> tuple[Any, ...]:
+        found = ctx.saved_tensors
+        if received != 1:
+            found = tuple(each * received.to(each.dtype) for each in found)
+        return (*found, None, None)
+
+
+def loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """`scale` times the sum of nats of the `targets` (time, batch) under a softmax on hidden states (time, batch, units)."""
+    found: Tensor = _Loss.apply(hidden, weight, bias, targets, scale)  # type: ignore[no-untyped-call]
+    return found
+
+
+def reads_out(weight: Tensor) -> bool:
+    """Whether `loss` can be computed here."""
+    return _computes(weight)
+
+
+def _operand(x: Tensor, reduced: bool) -> Tensor:
+    """(time, batch, units) in rows that are equally far apart, in the dtype of products; of bfloat16 of an even length."""
+    x = x.to(torch.bfloat16 if reduced else torch.float32)
+    if reduced and x.shape[2] % 2:
+        return pad(x, (0, 1))[..., :-1]
+    time, batch, _ = x.shape
+    together = time == 1 or batch == 1 or x.stride(0) == batch * x.stride(1)
+    return x if together and x.stride(2) == 1 else x.contiguous()
+
+
+def _row(x: Tensor) -> int:
+    """How far apart rows are; torch lets the stride of a dimension of size 1 be anything."""
+    time, batch, width = x.shape
+    return x.stride(1) if batch > 1 else x.stride(0) if time > 1 else width
+
+
+def _packed(matrix: Tensor, reduced: bool) -> Tensor:
+    """A matrix (depth, columns) as products want it."""
+    depth, columns = matrix.shape
+    room = torch.empty(native.packed_bytes(reduced, depth, columns), dtype=torch.uint8)
+    matrix = matrix.detach()
+    native.pack(reduced, room.data_ptr(), matrix.data_ptr(), (depth, columns), (matrix.stride(0), matrix.stride(1)))
+    return room
+
+
+def _point(structure: Structure, pointers: dict[str, Tensor | None] | dict[str, Tensor]) -> None:
+    for name, tensor in pointers.items():
+        setattr(structure, name, None if tensor is None else tensor.data_ptr())
+
+
+def _of_rows(layer: native.Layer, rows: range) -> native.Layer:
+    mine = native.Layer.from_buffer_copy(layer)
+    mine.start, mine.stop = rows.start, rows.stop
+    return mine
+
+
+def _parts(batch: int) -> list[range]:
+    """The rows of a batch, shared by as many threads as torch has."""
+    n = max(1, min(torch.get_num_threads(), batch // _ROWS))
+    edges = [k * batch // n for k in range(n + 1)]
+    return [range(a, b) for a, b in pairwise(edges)]
+
+
+def _side_by_side(batch: int, compute: Callable[[range, int], None]) -> None:
+    parts = _parts(batch)
+    if len(parts) == 1:
+        compute(parts[0], 0)
+        return
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(compute, parts, range(len(parts))))

@@ -1,0 +1,110 @@
+// Recurrent layers over a stretch of text: forward with every gate and state, and backward. Plain C interface, called through
+// ctypes; see `recurrent.py`. Where this can't be compiled or the processor lacks AVX2, torch does the same, slower.
+//
+// The same source is compiled for each kind of processor; which one runs is chosen when it is called.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#if !(defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__))
+#error "for x86-64 and GCC"
+#endif
+
+#include <immintrin.h>
+
+#define INLINE inline __attribute__((always_inline))
+#define INLINE_LAMBDA __attribute__((always_inline))
+
+typedef uint16_t bf16;
+typedef int32_t __attribute__((may_alias, aligned(2))) uncertain_int;
+
+namespace {
+#include "recurrent/calls.h"
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
+#define BFLOAT16
+namespace avx512_bf16 {
+#include "recurrent/lanes512.h"
+#include "recurrent/functions.h"
+#include "recurrent/products.h"
+#include "recurrent/room.h"
+#include "recurrent/steps.h"
+#include "recurrent/layer.h"
+#include "recurrent/readout.h"
+}
+#undef BFLOAT16
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+namespace avx512 {
+#include "recurrent/lanes512.h"
+#include "recurrent/functions.h"
+#include "recurrent/products.h"
+#include "recurrent/room.h"
+#include "recurrent/steps.h"
+#include "recurrent/layer.h"
+#include "recurrent/readout.h"
+}
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#include "recurrent/lanes256.h"
+#include "recurrent/functions.h"
+#include "recurrent/products.h"
+#include "recurrent/room.h"
+#include "recurrent/steps.h"
+#include "recurrent/layer.h"
+#include "recurrent/readout.h"
+}
+#pragma GCC pop_options
+
+enum Paths { NONE, AVX2, AVX512, AVX512_BF16 };
+}  // namespace
+
+extern "C" {
+
+// The best path that this processor has.
+int32_t best_path() {
+    __builtin_cpu_init();
+    const bool two = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool five = two && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return five && __builtin_cpu_supports("avx512bf16") ? AVX512_BF16 : five ? AVX512 : two ? AVX2 : NONE;
+}
+
+int64_t packed_size(int32_t path, int32_t reduced, int64_t depth, int64_t columns) {
+    if (reduced) return avx512_bf16::packed_size<bf16>(depth, columns) * 2;
+    return (path == AVX2 ? avx2::packed_size<float>(depth, columns) : avx512::packed_size<float>(depth, columns)) * 4;
+}
+
+void pack(int32_t path, int32_t reduced, void* to, const float* from, int64_t depth, int64_t columns, int64_t down, int64_t right) {
+    if (reduced) return avx512_bf16::pack(static_cast<bf16*>(to), from, depth, columns, down, right);
+    (path == AVX2 ? avx2::pack<float> : avx512::pack<float>)(static_cast<float*>(to), from, depth, columns, down, right);
+}
+
+// A stretch, or, with `back`, its way back.
+void walk(int32_t path, int32_t reduced, const Layer* layer, const Back* back) {
+    if (reduced) return avx512_bf16::walk<bf16>(*layer, back);
+    (path == AVX2 ? avx2::walk<float> : avx512::walk<float>)(*layer, back);
+}
+
+// For benchmarks; see products.h.
+double at_the_ceiling(int32_t path, int32_t reduced, int64_t times_over) {
+    if (reduced) return avx512_bf16::at_the_ceiling<bf16>(times_over);
+    return (path == AVX2 ? avx2::at_the_ceiling<float> : avx512::at_the_ceiling<float>)(times_over);
+}
+
+void read_out(int32_t path, int32_t reduced, Readout* readout) {
+    if (reduced) return avx512_bf16::read_out<bf16>(*readout);
+    (path == AVX2 ? avx2::read_out<float> : avx512::read_out<float>)(*readout);
+}
+}

@@ -1,0 +1,42 @@
+// What Python hands over, field by field as in `recurrent.py`. All matrices are row-major; `In` is float, or bf16 where reduced.
+
+struct Layer {
+    int64_t cell;                                  // see `Cells`
+    int64_t time, batch, units, inputs;            // inputs: 0 where symbols' numbers come in
+    int64_t from, to;                              // which rows of the batch this call computes
+    const int64_t* ids;                            // (time, batch)
+    const void* x;                                 // In (time, batch, inputs), rows x_row apart
+    int64_t x_row;
+    const float* begin;                            // (symbols, columns) what each symbol adds, bias included; or the bias (columns)
+    const float* bias;                             // (units) of a GRU's candidate, beside the recurrent product
+    const void *input_panels, *panels, *candidate_panels;
+    float *gates, *cells, *hidden;                 // (time, batch, saved · units), (time + 1, batch, units) twice; row 0 is given
+    void* reduced;                                 // bf16 (time + 1, batch, hidden_row), as `hidden`
+    int64_t hidden_row;
+};
+
+struct Back {
+    const void* received;                          // In (time, batch, units), rows received_row apart
+    int64_t received_row;
+    float *to_hidden, *to_cell;                    // (batch, units): of the last state → of the first
+    const void *panels, *candidate_panels, *input_panels;
+    void* to_x;                                    // In (time, batch, inputs), rows to_x_row apart; or none
+    int64_t to_x_row;
+    float *to_table, *to_input, *to_recurrent, *to_bias;  // are added to
+};
+
+struct Readout {
+    int64_t rows, units, symbols;
+    const void* hidden;                            // In (rows, units), rows hidden_row apart
+    int64_t hidden_row;
+    const float* bias;
+    const void *panels, *back_panels;
+    const int64_t* targets;
+    float scale;                                   // of the loss, in its gradients
+    double nats;                                   // out: the sum
+    void* to_hidden;                               // In (rows, units), rows to_hidden_row apart
+    int64_t to_hidden_row;
+    float *to_weight, *to_bias;                    // are added to
+};
+
+enum Cells { RNN, LSTM, GRU, PAPER_GRU };

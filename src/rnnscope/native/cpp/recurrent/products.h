@@ -1,0 +1,179 @@
+// Matrix products, in tiles that stay in registers. `In` is what is multiplied: float, or bf16 in pairs. Sums are float.
+//
+// A sum runs along its terms in their order, whatever stands beside it: a row's values don't depend on how many rows there are.
+
+template <class In>
+constexpr int PAIR = sizeof(In) == 2 ? 2 : 1;  // terms that one instruction takes
+#ifdef SMALL_TILES                             // the same with less to compile, for tests
+constexpr int WIDE = 2, TALL = 2;
+#else
+constexpr int WIDE = 4;                        // vectors across a tile
+constexpr int TALL = LANES == 16 ? 6 : 3;      // rows of a tile: 24 of 32 registers, or 12 of 16
+#endif
+
+INLINE V broadcast(const float* at) { return all(*at); }
+INLINE V multiplied(V a, V b, V c, float) { return fma(a, b, c); }
+
+template <int R, int C>
+struct Tile {
+    V at[R][C];
+};
+
+// Loops whose counter is known when this is compiled: only then does a tile stay in registers.
+template <class F, int... I>
+INLINE void unrolled(F f, std::integer_sequence<int, I...>) {
+    (f(std::integral_constant<int, I>{}), ...);
+}
+template <int N, class F>
+INLINE void times(F f) {
+    unrolled(f, std::make_integer_sequence<int, N>{});
+}
+
+// tile += rows · panel, over `depth` groups of terms. Rows are `row` apart and go on by `onward` with each group.
+template <int R, int C, class In>
+INLINE void multiply(Tile<R, C>& tile, const In* rows, int64_t row, int64_t onward, const In* panel, int64_t next, int64_t depth) {
+    for (int64_t k = 0; k < depth; ++k, rows += onward, panel += next) {
+        V across[C];
+        times<C>([&](auto c) INLINE_LAMBDA { across[c] = whole(panel + c * LANES * PAIR<In>); });
+        times<R>([&](auto r) INLINE_LAMBDA {
+            const V down = broadcast(rows + r * row);
+            times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = multiplied(down, across[c], tile.at[r][c], In{}); });
+        });
+    }
+}
+
+// Calls f with the height or width of a tile as a constant.
+template <int N, class F>
+INLINE void of_size(int64_t n, F f) {
+    if constexpr (N > 1) {
+        if (n < N) return of_size<N - 1>(n, f);
+    }
+    f(std::integral_constant<int, N>{});
+}
+
+constexpr int64_t ceiling(int64_t n, int64_t by) { return (n + by - 1) / by; }
+template <class In>
+inline int64_t packed_size(int64_t depth, int64_t columns) {
+    return ceiling(depth, PAIR<In>) * PAIR<In> * ceiling(columns, LANES) * LANES;
+}
+
+INLINE void convert(float x, float* to) { *to = x; }
+INLINE void convert(float x, bf16* to) {  // to nearest, ties to even
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    *to = static_cast<bf16>((x != x ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// A matrix as `product` wants it: panels of up to four vectors, within a panel by terms. Element (k, j) is at k · down + j · right.
+template <class In>
+void pack(In* to, const float* from, int64_t depth, int64_t columns, int64_t down, int64_t right) {
+    for (int64_t first = 0; first < columns; first += WIDE * LANES) {
+        const int64_t left = columns - first, vectors = left < WIDE * LANES ? ceiling(left, LANES) : WIDE;
+        for (int64_t k = 0; k < depth; k += PAIR<In>)
+            for (int64_t j = first; j < first + vectors * LANES; ++j)
+                for (int p = 0; p < PAIR<In>; ++p)
+                    convert(k + p < depth && j < columns ? from[(k + p) * down + j * right] : 0.0f, to++);
+    }
+}
+
+// Where the rows of a matrix lie: one after the other, all the same (row = 0), or chosen by numbers.
+struct Rows {
+    const float* at;
+    int64_t row;
+    const int64_t* ids;
+    INLINE const float* operator[](int64_t r) const { return at + (ids ? ids[r] : r) * row; }
+};
+
+// out (rows, columns) = begin + in (rows, depth) · packed. `out` and `begin` may be the same.
+template <class In>
+void product(int64_t rows, const In* in, int64_t in_row, int64_t depth, const In* packed, int64_t columns, Rows begin, float* out,
+             int64_t out_row) {
+    const int64_t groups = ceiling(depth, PAIR<In>);
+    for (int64_t first = 0; first < columns; first += WIDE * LANES) {
+        const int64_t left = columns - first;
+        of_size<WIDE>(left < WIDE * LANES ? ceiling(left, LANES) : WIDE, [&](auto c_) INLINE_LAMBDA {
+            constexpr int C = c_;
+            const M last = mask_of(left - (C - 1) * LANES), every = mask_of(LANES);
+            for (int64_t r0 = 0; r0 < rows; r0 += TALL)
+                of_size<TALL>(rows - r0, [&](auto r_) INLINE_LAMBDA {
+                    constexpr int R = r_;
+                    Tile<R, C> tile;
+                    times<R>([&](auto r) INLINE_LAMBDA {
+                        const float* at = begin[r0 + r] + first;
+                        times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = load(at + c * LANES, c == C - 1 ? last : every); });
+                    });
+                    multiply<R, C, In>(tile, in + r0 * in_row, in_row, PAIR<In>, packed, C * LANES * PAIR<In>, groups);
+                    times<R>([&](auto r) INLINE_LAMBDA {
+                        float* at = out + (r0 + r) * out_row + first;
+                        times<C>([&](auto c) INLINE_LAMBDA { store(at + c * LANES, tile.at[r][c], c == C - 1 ? last : every); });
+                    });
+                });
+            packed += C * LANES * PAIR<In> * groups;
+        });
+    }
+}
+
+// What `accumulate` multiplies: the rows of a matrix, whole vectors wide; those of bf16 two by two, the pairs side by side.
+template <class In>
+struct Columns {
+    const In* at;
+    int64_t row;  // from one group to the next
+};
+
+inline void arrange(float* to, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
+    const int64_t row = ceiling(columns, LANES) * LANES;
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = 0; j < columns; j += LANES)
+            store(to + r * row + j, load(from + r * from_row + j, mask_of(columns - j)), mask_of(LANES));
+}
+#ifdef BFLOAT16
+inline void arrange(bf16* to, const bf16* from, int64_t from_row, int64_t rows, int64_t columns) {
+    const int64_t row = ceiling(columns, LANES) * LANES * 2;
+    for (int64_t r = 0; r < rows; r += 2)
+        for (int64_t j = 0; j < columns; j += LANES)
+            store_pairs(to + r / 2 * row + 2 * j, from + r * from_row + j, r + 1 < rows ? from + (r + 1) * from_row + j : nullptr,
+                        mask_of(columns - j));
+}
+#endif
+
+// into (m, n) += downᵀ (m, rows) · across (rows, n)
+template <class In>
+void accumulate(float* into, int64_t m, int64_t n, int64_t rows, Columns<In> down, Columns<In> across) {
+    const int64_t groups = ceiling(rows, PAIR<In>);
+    for (int64_t j0 = 0; j0 < n; j0 += WIDE * LANES) {
+        const int64_t left = n - j0;
+        of_size<WIDE>(left < WIDE * LANES ? ceiling(left, LANES) : WIDE, [&](auto c_) INLINE_LAMBDA {
+            constexpr int C = c_;
+            const M last = mask_of(left - (C - 1) * LANES), every = mask_of(LANES);
+            for (int64_t i0 = 0; i0 < m; i0 += TALL)
+                of_size<TALL>(m - i0, [&](auto r_) INLINE_LAMBDA {
+                    constexpr int R = r_;
+                    Tile<R, C> tile;
+                    float* at = into + i0 * n + j0;
+                    times<R>([&](auto r) INLINE_LAMBDA {
+                        times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = load(at + r * n + c * LANES, c == C - 1 ? last : every); });
+                    });
+                    multiply<R, C, In>(tile, down.at + i0 * PAIR<In>, PAIR<In>, down.row, across.at + j0 * PAIR<In>, across.row, groups);
+                    times<R>([&](auto r) INLINE_LAMBDA {
+                        times<C>([&](auto c) INLINE_LAMBDA { store(at + r * n + c * LANES, tile.at[r][c], c == C - 1 ? last : every); });
+                    });
+                });
+        });
+    }
+}
+
+// The most that products can reach here: a whole tile over and over, from operands that the nearest cache holds. Returns the
+// multiplications and additions that were done.
+template <class In>
+double at_the_ceiling(int64_t times_over) {
+    constexpr int DEPTH = 32;
+    alignas(64) static const In rows[TALL * DEPTH * PAIR<In>] = {}, panel[WIDE * LANES * DEPTH * PAIR<In>] = {};
+    Tile<TALL, WIDE> tile = {};
+    for (int64_t k = 0; k < times_over; ++k) {
+        multiply<TALL, WIDE, In>(tile, rows, DEPTH * PAIR<In>, PAIR<In>, panel, WIDE * LANES * PAIR<In>, DEPTH);
+        asm volatile("" ::: "memory");
+    }
+    float kept[LANES];
+    times<TALL>([&](auto r) INLINE_LAMBDA { times<WIDE>([&](auto c) INLINE_LAMBDA { store(kept, tile.at[r][c], mask_of(LANES)); asm volatile("" ::"r"(kept) : "memory"); }); });
+    return 2.0 * TALL * WIDE * LANES * DEPTH * PAIR<In> * static_cast<double>(times_over);
+}

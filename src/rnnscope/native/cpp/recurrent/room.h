@@ -1,0 +1,39 @@
+// Memory for some rows at a time, and sums of them.
+
+constexpr int64_t TOGETHER = 96;  // rows, about: what stays in the cache
+
+constexpr int64_t even(int64_t n) { return n + (n & 1); }
+
+template <class In>
+struct Scratch {
+    In* at;
+    explicit Scratch(int64_t size) : at(static_cast<In*>(::operator new(size * sizeof(In), std::align_val_t(64)))) {
+        std::memset(static_cast<void*>(at), 0, size * sizeof(In));  // what pads must be a number
+    }
+    ~Scratch() { ::operator delete(at, std::align_val_t(64)); }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+};
+
+// Room for what `accumulate` multiplies, of some steps.
+template <class In>
+struct Arranged {
+    Scratch<In> room;
+    int64_t columns, row, groups;
+    Arranged(int64_t steps, int64_t rows, int64_t columns_)
+        : room(steps * ceiling(rows, PAIR<In>) * PAIR<In> * ceiling(columns_, LANES) * LANES), columns(columns_),
+          row(ceiling(columns_, LANES) * LANES * PAIR<In>), groups(ceiling(rows, PAIR<In>)) {}
+    void take(int64_t step, const In* from, int64_t from_row, int64_t rows) { arrange(room.at + step * groups * row, from, from_row, rows, columns); }
+    Columns<In> from(int64_t column) const { return {room.at + column * PAIR<In>, row}; }
+};
+
+// into (columns) += the sum of rows
+template <class In>
+void add_up(float* into, const In* from, int64_t row, int64_t columns, int64_t rows) {
+    for (int64_t j = 0; j < columns; j += LANES) {
+        const M m = mask_of(columns - j);
+        V sum = load(into + j, m);
+        for (int64_t r = 0; r < rows; ++r) sum = sum + load(from + r * row + j, m);
+        store(into + j, sum, m);
+    }
+}

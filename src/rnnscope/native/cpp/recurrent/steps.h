@@ -1,0 +1,174 @@
+// The cells, element by element: a step from the sums that products have made, and its way back. Equations: `models/cells.py`.
+//
+// Of each step `saved` blocks of units are kept. Its way back makes `deltas` blocks: from `to_recurrent` on those that go back
+// through the recurrent weights, from `to_input` on those that go back through the input's.
+
+template <class In>
+struct Step {
+    int64_t rows, units;
+    float *gates, *cells, *hidden;              // of this step; gates come in as sums
+    const float *cells_before, *hidden_before;  // of the last one
+    In* reduced;                                // hidden, once more, as products want it; none where that is float
+    int64_t reduced_row;
+};
+
+template <class In>
+struct Backward {
+    const In* received;  // by the hidden states of this step
+    int64_t received_row;
+    float *hidden, *cells;  // what the steps after this one give, (rows, units) → what this one gives to the one before
+    In* delta;              // (rows, deltas · units), rows delta_row apart
+    int64_t delta_row;
+};
+
+template <class F>
+INLINE void elements(int64_t rows, int64_t units, F f) {
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = 0; j < units; j += LANES) f(r, j, r * units + j, mask_of(units - j));
+}
+
+template <class In>
+INLINE void show(const Step<In>& s, int64_t r, int64_t j, V h, M m) {
+    store(s.hidden + r * s.units + j, h, m);
+    if constexpr (PAIR<In> > 1) store(s.reduced + r * s.reduced_row + j, h, m);
+}
+
+template <class In>
+INLINE V received(const Step<In>& s, const Backward<In>& b, int64_t r, int64_t j, M m) {
+    return load(b.hidden + r * s.units + j, m) + load(b.received + r * b.received_row + j, m);
+}
+
+INLINE V slope(V gate) { return gate - gate * gate; }
+INLINE V slope_of_tanh(V x) { return all(1) - x * x; }
+
+struct Rnn {
+    static constexpr int saved = 1, columns = 1, deltas = 1, to_recurrent = 0, to_input = 0;
+
+    template <class In>
+    static void forward(const Step<In>& s) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA { show(s, r, j, hyperbolic<In>(load(s.gates + at, m)), m); });
+    }
+
+    template <class In>
+    static void backward(const Step<In>& s, const Backward<In>& b) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            store(b.delta + r * b.delta_row + j, received(s, b, r, j, m) * slope_of_tanh(load(s.hidden + at, m)), m);
+            store(b.hidden + at, all(0), m);
+        });
+    }
+};
+
+struct Lstm {
+    static constexpr int saved = 4, columns = 4, deltas = 4, to_recurrent = 0, to_input = 0;
+
+    template <class In>
+    static void forward(const Step<In>& s) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            float* gate = s.gates + r * saved * s.units + j;
+            const V i = logistic<In>(load(gate, m)), f = logistic<In>(load(gate + s.units, m));
+            const V g = hyperbolic<In>(load(gate + 2 * s.units, m)), o = logistic<In>(load(gate + 3 * s.units, m));
+            const V c = fma(f, load(s.cells_before + at, m), i * g);
+            store(gate, i, m), store(gate + s.units, f, m), store(gate + 2 * s.units, g, m), store(gate + 3 * s.units, o, m);
+            store(s.cells + at, c, m);
+            show(s, r, j, o * hyperbolic<In>(c), m);
+        });
+    }
+
+    template <class In>
+    static void backward(const Step<In>& s, const Backward<In>& b) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            const float* gate = s.gates + r * saved * s.units + j;
+            const V i = load(gate, m), f = load(gate + s.units, m), g = load(gate + 2 * s.units, m), o = load(gate + 3 * s.units, m);
+            const V shown = hyperbolic<In>(load(s.cells + at, m)), dh = received(s, b, r, j, m);
+            const V dc = fma(dh * o, slope_of_tanh(shown), load(b.cells + at, m));
+            In* delta = b.delta + r * b.delta_row + j;
+            store(delta, dc * g * slope(i), m);
+            store(delta + s.units, dc * load(s.cells_before + at, m) * slope(f), m);
+            store(delta + 2 * s.units, dc * i * slope_of_tanh(g), m);
+            store(delta + 3 * s.units, dh * shown * slope(o), m);
+            store(b.cells + at, dc * f, m);
+            store(b.hidden + at, all(0), m);
+        });
+    }
+};
+
+// torch's: r acts after the matrix, z = 1 keeps. The fourth block saved is U h₋₁ + b' of the candidate.
+// Back go the candidate's through U, r, z, and the candidate's through W.
+struct Gru {
+    static constexpr int saved = 4, columns = 3, deltas = 4, to_recurrent = 0, to_input = 1;
+
+    template <class In>
+    static void forward(const Step<In>& s) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            float* gate = s.gates + r * saved * s.units + j;
+            const V reset = logistic<In>(load(gate, m)), z = logistic<In>(load(gate + s.units, m));
+            const V n = hyperbolic<In>(fma(reset, load(gate + 3 * s.units, m), load(gate + 2 * s.units, m)));
+            store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m);
+            show(s, r, j, fma(z, load(s.hidden_before + at, m) - n, n), m);
+        });
+    }
+
+    template <class In>
+    static void backward(const Step<In>& s, const Backward<In>& b) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            const float* gate = s.gates + r * saved * s.units + j;
+            const V reset = load(gate, m), z = load(gate + s.units, m), n = load(gate + 2 * s.units, m), inner = load(gate + 3 * s.units, m);
+            const V dh = received(s, b, r, j, m), dn = (dh - dh * z) * slope_of_tanh(n);
+            In* delta = b.delta + r * b.delta_row + j;
+            store(delta, dn * reset, m);
+            store(delta + s.units, dn * inner * slope(reset), m);
+            store(delta + 2 * s.units, dh * (load(s.hidden_before + at, m) - n) * slope(z), m);
+            store(delta + 3 * s.units, dn, m);
+            store(b.hidden + at, dh * z, m);
+        });
+    }
+};
+
+// The paper's: r acts before the matrix, z = 1 overwrites. The candidate's product needs r ∘ h₋₁, so that a step has two halves.
+struct PaperGru {
+    static constexpr int saved = 3, columns = 3, deltas = 3, to_recurrent = 0, to_input = 0;
+
+    template <class In>
+    static void open(const Step<In>& s, In* opened, int64_t row) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            float* gate = s.gates + r * saved * s.units + j;
+            const V reset = logistic<In>(load(gate, m)), z = logistic<In>(load(gate + s.units, m));
+            store(gate, reset, m), store(gate + s.units, z, m);
+            store(opened + r * row + j, reset * load(s.hidden_before + at, m), m);
+        });
+    }
+
+    template <class In>
+    static void forward(const Step<In>& s) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            float* gate = s.gates + r * saved * s.units + j;
+            const V z = load(gate + s.units, m), n = hyperbolic<In>(load(gate + 2 * s.units, m)), before = load(s.hidden_before + at, m);
+            store(gate + 2 * s.units, n, m);
+            show(s, r, j, fma(z, n - before, before), m);
+        });
+    }
+
+    template <class In>
+    static void backward(const Step<In>& s, const Backward<In>& b, In* opened, int64_t row) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            const float* gate = s.gates + r * saved * s.units + j;
+            const V reset = load(gate, m), z = load(gate + s.units, m), n = load(gate + 2 * s.units, m);
+            const V dh = received(s, b, r, j, m), before = load(s.hidden_before + at, m);
+            In* delta = b.delta + r * b.delta_row + j;
+            store(delta + s.units, dh * (n - before) * slope(z), m);
+            store(delta + 2 * s.units, dh * z * slope_of_tanh(n), m);
+            store(b.hidden + at, dh - dh * z, m);
+            store(opened + r * row + j, reset * before, m);
+        });
+    }
+
+    // `inner` (rows, units): what came back through the candidate's matrix
+    template <class In>
+    static void backward_through_reset(const Step<In>& s, const Backward<In>& b, const float* inner) {
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            const V reset = load(s.gates + r * saved * s.units + j, m), back = load(inner + at, m);
+            store(b.delta + r * b.delta_row + j, back * load(s.hidden_before + at, m) * slope(reset), m);
+            store(b.hidden + at, fma(back, reset, load(b.hidden + at, m)), m);
+        });
+    }
+};

@@ -1,0 +1,134 @@
+"""A recurrent layer over a stretch of text, and its way back, in C++ (`cpp/recurrent.cpp`). No torch: addresses in, nothing out.
+
+A path is a kind of processor. `PATH` is the one in use, None where nothing was compiled or the processor has none of them.
+"""
+
+import ctypes
+import platform
+import sys
+import warnings
+from ctypes import c_double, c_float, c_int64, c_void_p
+from enum import IntEnum
+
+from rnnscope.exceptions import SlowWarning
+from rnnscope.native.library import library
+
+
+class Path(IntEnum):
+    """What products are made with; each has all that those before it have."""
+
+    AVX2 = 1
+    AVX512 = 2
+    AVX512_BF16 = 3
+
+
+CELLS = {"rnn": 0, "lstm": 1, "gru": 2, "gru-paper": 3}
+SAVED = {"rnn": 1, "lstm": 4, "gru": 4, "gru-paper": 3}
+"""Blocks of units in `gates`: an LSTM's i, f, g, o; a GRU's r, z, h̃ and, in torch's, U h₋₁ + b' of the candidate."""
+DELTAS = {"rnn": 1, "lstm": 4, "gru": 4, "gru-paper": 3}
+"""Blocks of units in the gradient of the biases; torch's GRU has U's candidate, r, z, W's candidate."""
+
+
+class Layer(ctypes.Structure):
+    """`cpp/recurrent/calls.h` says what each is."""
+
+    _fields_ = [
+        *((name, c_int64) for name in ("cell", "time", "batch", "units", "inputs", "start", "stop")),
+        ("ids", c_void_p), ("x", c_void_p), ("x_row", c_int64), ("begin", c_void_p), ("bias", c_void_p),
+        *((name, c_void_p) for name in ("input_panels", "panels", "candidate_panels", "gates", "cells", "hidden", "reduced")),
+        ("hidden_row", c_int64),
+    ]  # fmt: skip
+
+
+class Back(ctypes.Structure):
+    _fields_ = [
+        ("received", c_void_p), ("received_row", c_int64),
+        *((name, c_void_p) for name in ("to_hidden", "to_cell", "panels", "candidate_panels", "input_panels", "to_x")),
+        ("to_x_row", c_int64),
+        *((name, c_void_p) for name in ("to_table", "to_input", "to_recurrent", "to_bias")),
+    ]  # fmt: skip
+
+
+class Readout(ctypes.Structure):
+    _fields_ = [
+        *((name, c_int64) for name in ("rows", "units", "symbols")), ("hidden", c_void_p), ("hidden_row", c_int64),
+        *((name, c_void_p) for name in ("bias", "panels", "back_panels", "targets")),
+        ("scale", c_float), ("nats", c_double), ("to_hidden", c_void_p), ("to_hidden_row", c_int64),
+        ("to_weight", c_void_p), ("to_bias", c_void_p),
+    ]  # fmt: skip
+
+
+_LIBRARY = library("recurrent")
+
+
+def best_path() -> Path | None:
+    """The best of this processor; None where it has none, or nothing was compiled."""
+    best = _LIBRARY.best_path() if _LIBRARY else 0
+    return Path(best) if best else None
+
+
+PATH = best_path()
+_ABOUT = {
+    Path.AVX512_BF16: "AVX-512, bfloat16 included: all that this kernel can use",
+    Path.AVX512: "AVX-512; this processor has no instructions for bfloat16, so that networks are trained in float32",
+    Path.AVX2: "AVX2; this processor has no AVX-512",
+}
+_BUILT_HERE = sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def about() -> str:
+    """With what networks are computed on this processor, and why."""
+    if PATH is not None:
+        return _ABOUT[PATH]
+    if _LIBRARY is not None:
+        return "torch: the kernel needs AVX2, which this processor hasn't"
+    return (
+        "torch: the kernel wasn't compiled when rnnscope was installed; install g++, then rnnscope once more"
+        if _BUILT_HERE
+        else "torch: the kernel is for Linux on x86-64"
+    )
+
+
+_said = False
+
+
+def say_if_slow() -> None:
+    """Warn, once, where nothing but a compiler is missing."""
+    global _said
+    if _LIBRARY is None and _BUILT_HERE and not _said:
+        _said = True
+        warnings.warn(f"networks are computed by {about()}; it is two to four times as fast", SlowWarning, stacklevel=2)
+
+
+def packed_bytes(reduced: bool, depth: int, columns: int) -> int:
+    """Of a matrix (depth, columns), packed for products; `reduced` to bfloat16."""
+    assert _LIBRARY is not None
+    _LIBRARY.packed_size.restype = c_int64
+    return int(_LIBRARY.packed_size(PATH, reduced, c_int64(depth), c_int64(columns)))
+
+
+def pack(reduced: bool, to: int, matrix: int, shape: tuple[int, int], strides: tuple[int, int]) -> None:
+    """Pack a float32 matrix (depth, columns), its strides in elements."""
+    assert _LIBRARY is not None
+    _LIBRARY.pack(PATH, reduced, c_void_p(to), c_void_p(matrix), *map(c_int64, (*shape, *strides)))
+
+
+def walk(reduced: bool, layer: Layer, back: Back | None = None) -> None:
+    """Compute a layer's stretch; with `back`, its way back."""
+    assert _LIBRARY is not None
+    _LIBRARY.walk(PATH, reduced, ctypes.byref(layer), ctypes.byref(back) if back else None)
+
+
+def read_out(reduced: bool, readout: Readout) -> float:
+    """The softmax's loss, a sum of nats, and its gradients."""
+    assert _LIBRARY is not None
+    readout.nats = 0.0
+    _LIBRARY.read_out(PATH, reduced, ctypes.byref(readout))
+    return float(readout.nats)
+
+
+def at_the_ceiling(reduced: bool, times_over: int) -> float:
+    """Multiply tiles from the nearest cache, nothing else: how many multiplications and additions that were."""
+    assert _LIBRARY is not None
+    _LIBRARY.at_the_ceiling.restype = c_double
+    return float(_LIBRARY.at_the_ceiling(PATH, reduced, c_int64(times_over)))

@@ -1,0 +1,107 @@
+"""The compiled layers and softmax against torch in float64: every path of this processor, any shape, several windows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import rnnscope as rs
+from rnnscope.models.cells import CELLS
+from rnnscope.native import recurrent as native
+from rnnscope.native.recurrent import Path
+
+BEST = native.best_path()
+PATHS = [path for path in Path if BEST and path <= BEST]
+FLOAT32, BFLOAT16 = 2e-6, 1e-2
+
+shapes = st.fixed_dictionaries(
+    {
+        "cell": st.sampled_from(list(CELLS)),
+        "layers": st.integers(1, 4),
+        "units": st.integers(1, 70),
+        "batch": st.integers(1, 27),
+        "time": st.integers(1, 6),
+        "windows": st.integers(1, 3),
+        "symbols": st.integers(2, 40),
+        "threads": st.integers(1, 2),
+        "seed": st.integers(0, 999),
+    }
+)
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.name)
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(native, "PATH", request.param)
+    return Path(request.param)
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_this_processor_has_a_path() -> None:
+    """Wherever the tests run there is a compiler, and a processor with AVX2: without them the kernel would go untested."""
+    assert PATHS
+
+
+def network(shape: dict[str, Any]) -> rs.RecurrentLM:
+    torch.manual_seed(shape["seed"])
+    vocabulary = rs.Vocabulary.of("".join(chr(0x100 + k) for k in range(shape["symbols"])))
+    return rs.RecurrentLM(rs.Architecture(shape["cell"], shape["layers"], shape["units"]), vocabulary)
+
+
+def trained(model: rs.RecurrentLM, shape: dict[str, Any], *, reduced: bool = False) -> dict[str, Tensor]:
+    """Loss, states and gradients of several windows, the state carried from one to the next and cut off there."""
+    torch.manual_seed(shape["seed"] + 1)
+    size = (shape["windows"], shape["time"], shape["batch"])
+    ids, targets = (torch.randint(0, shape["symbols"], size) for _ in range(2))
+    state = {name: (torch.rand(value.shape) - 0.5).to(value.dtype) for name, value in model.begin(shape["batch"]).items()}
+    found: dict[str, Tensor] = {}
+    for window, (x, y) in enumerate(zip(ids, targets, strict=True)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            loss, state = model.loss(x, y, state, 1 / x.numel())
+        torch.autograd.backward(loss)
+        state = {name: value.detach() for name, value in state.items()}
+        found |= {f"{window} {name}": value for name, value in state.items()} | {f"{window} loss": loss.detach()}
+    return found | {f"gradient of {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def worst(found: dict[str, Tensor], expected: dict[str, Tensor], kind: str) -> float:
+    """The largest difference among the gradients, or among all else, to the largest value there, of 0.1 or more.
+
+    All of a kind together: of a single number that is nearly nothing, where large ones cancel, rounding leaves few digits.
+    """
+    assert found.keys() == expected.keys()
+    names = [name for name in expected if name.startswith("gradient") == (kind == "gradients")]
+    largest = max(expected[name].abs().max().item() for name in names)
+    return max((found[name].double() - expected[name]).abs().max().item() for name in names) / max(largest, 0.1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shape=shapes)
+def test_training_in_float32_equals_float64(shape: dict[str, Any]) -> None:
+    torch.set_num_threads(shape["threads"])
+    expected = trained(network(shape).double(), shape)  # float64: torch's kernels, held against the equations elsewhere
+    for path in PATHS:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(native, "PATH", path)
+            found = trained(network(shape), shape)
+        for kind in ("states", "gradients"):
+            assert worst(found, expected, kind) <= FLOAT32, (path, kind)
+
+
+@pytest.mark.skipif(BEST != Path.AVX512_BF16, reason="this processor doesn't multiply bfloat16")
+@settings(max_examples=60, deadline=None)
+@given(shape=shapes)
+def test_training_in_bfloat16_comes_near_float64(shape: dict[str, Any]) -> None:
+    torch.set_num_threads(shape["threads"])
+    expected, found = trained(network(shape).double(), shape), trained(network(shape), shape, reduced=True)
+    assert worst(found, expected, "states") <= BFLOAT16
+    assert worst(found, expected, "gradients") <= BFLOAT16
