@@ -45,7 +45,7 @@ class Model:
 class Spec:
     """What a worker is to be. Travels as JSON.
 
-    `variant` is the input of `plain` (`one-hot`, `embedding`) or the precision of `rnnscope`. With `planned`, the
+    `variant` is the input of `plain` (`one-hot`, `embedding`), or the precision of the others. With `planned`, the
     learning rate falls along rnnscope's cosine for so many updates and all sides begin with the same weights; without,
     the rate is constant.
     """
@@ -61,7 +61,7 @@ class Spec:
 
     @property
     def key(self) -> str:
-        return f"{self.side}-{self.variant}" if self.side == "rnnscope" else self.side
+        return f"{self.side}-{self.variant}" if self.side in ("rnnscope", "ceiling") else self.side
 
 
 # Each imports what it needs itself, and only that.
@@ -75,12 +75,13 @@ def text(spec: Spec) -> Iterator[Side]:
     import rnnscope as rs
     from rnnscope.corpora.batches import Streams
     from rnnscope.corpora.named import named_corpora
+    from rnnscope.native.recurrent import PATH
 
     corpus = rs.corpus("warpeace" if named_corpora()["warpeace"].find() else "python-stdlib")
     streams = Streams.of(corpus.split("train"), BATCH, LENGTH)
     np.savez(spec.batches, inputs=streams.inputs, targets=streams.targets, vocabulary=len(corpus.vocabulary))
     about = {"name": corpus.name, "training_symbols": streams.symbols, "vocabulary": len(corpus.vocabulary)}
-    yield Side(lambda: 0, about=about)
+    yield Side(lambda: 0, about=about | {"kernel": PATH.name if PATH else None})
 
 
 @contextmanager
@@ -121,9 +122,11 @@ def plain(spec: Spec) -> Iterator[Side]:
             for group in optimiser.param_groups:
                 group["lr"] = rate(done, epoch)
         optimiser.zero_grad()
-        encoded = table(x) if spec.variant == "embedding" else one_hot(x, symbols).float()
-        hidden, state = recurrent(encoded, state)
-        loss = cross_entropy(readout(hidden).flatten(0, 1), y.flatten())
+        with torch.autocast("cpu", torch.bfloat16, enabled=spec.side == "autocast"):
+            encoded = table(x) if spec.variant == "embedding" else one_hot(x, symbols).float()
+            hidden, state = recurrent(encoded, state)
+            logits = readout(hidden)
+        loss = cross_entropy(logits.float().flatten(0, 1), y.flatten())
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, CLIP)
         optimiser.step()
@@ -132,7 +135,7 @@ def plain(spec: Spec) -> Iterator[Side]:
         done += 1
         return x.numel()
 
-    yield Side(update, nats, {"precision": "float32"})
+    yield Side(update, nats, {"precision": "bfloat16" if spec.side == "autocast" else "float32"})
 
 
 def _as_ours(spec: Spec, recurrent: Any, readout: Any) -> tuple[Callable[[int, int], float], Callable[[], float]]:
@@ -227,6 +230,24 @@ def recipe_of(architecture: Any, precision: Any) -> Any:
         device="cpu",
         threads=THREADS,
     )
+
+
+@contextmanager
+def ceiling(spec: Spec) -> Iterator[Side]:
+    """Matrix products from the nearest cache and nothing else: symbols per second if an update were its products alone."""
+    import numpy as np
+
+    from rnnscope.native import recurrent
+
+    model = Model.of(spec.model)
+    with np.load(spec.batches) as file:
+        weights = BLOCKS[model.cell] * model.units**2 * (2 * model.layers - 1) + model.units * int(file["vocabulary"])
+    per_symbol = 6 * weights  # a multiplication and an addition forward, twice as many backward; a symbol's row is looked up
+
+    def update() -> int:
+        return int(recurrent.at_the_ceiling(spec.variant == "bfloat16", 200_000) / per_symbol)
+
+    yield Side(update, about={"precision": spec.variant})
 
 
 @contextmanager
@@ -338,6 +359,8 @@ def _jax_update(step: Callable[..., Any]) -> Callable[..., Any]:
 SIDES: dict[str, Callable[[Spec], AbstractContextManager[Side]]] = {
     "text": text,
     "plain": plain,
+    "autocast": plain,
+    "ceiling": ceiling,
     "rnnscope": rnnscope,
     "jax": jax,
 }

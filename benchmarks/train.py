@@ -16,7 +16,9 @@ from typing import Any
 from sides import BATCH, LENGTH, Model, Spec
 from turns import THREADS, Worker, circumstances, in_turns, keep, quiet_core, warn_of_others
 
-MODELS = ["lstm-1x64", "lstm-1x128", "lstm-2x256", "lstm-3x512", "gru-2x256"]
+MODELS = ["lstm-1x64", "lstm-1x128", "lstm-2x256", "lstm-3x512", "gru-1x128", "gru-2x256"]
+GOALS = {"lstm-1x64": 5.0, "lstm-1x128": 4.5, "lstm-2x256": 4.0, "lstm-3x512": 3.5, "gru-1x128": 3.0, "gru-2x256": 3.0}
+"""× the plain loop; of a GRU × the faster of the plain loop and the same in bfloat16. Set for processors with AMX."""
 LOSS_MODELS = ["lstm-1x64", "lstm-1x128"]
 MEMORY_MODEL, MEMORY_UPDATES = "lstm-3x512", 5
 SEEDS = [0, 1, 2]
@@ -31,10 +33,11 @@ def _worker(spec: Spec) -> Worker:
 def _name(worker: Worker) -> str:
     side, variant = worker.spec.side, worker.spec.variant
     how = f"{variant}: {worker.about['precision']}" if variant == "auto" else variant
-    return f"{side} ({how})" if how else side
+    name = {"autocast": "plain, bfloat16", "ceiling": "products alone"}.get(side, side)
+    return f"{name} ({how})" if how else name
 
 
-def speeds(spec: Spec, *, rounds: int, seconds: float, with_jax: bool) -> dict[str, Any]:
+def speeds(spec: Spec, *, rounds: int, seconds: float, with_jax: bool, kernel: str | None) -> dict[str, Any]:
     """Symbols per second of every side of one model, a list with a value for each round."""
     sides = [replace(spec, side="rnnscope", variant=precision) for precision in ("float32", "auto")]
     if with_jax:
@@ -42,6 +45,8 @@ def speeds(spec: Spec, *, rounds: int, seconds: float, with_jax: bool) -> dict[s
     with ExitStack() as opened:
         peer, updates, candidates = _faster_plain(spec, seconds, opened)
         workers = {peer: updates}
+        sides.insert(0, replace(peer.spec, side="autocast"))
+        sides += [replace(spec, side="ceiling", variant=precision) for precision in _precisions(kernel)]
         for each in sides:
             worker = opened.enter_context(_worker(each))
             workers[worker] = worker.pace(seconds)
@@ -58,7 +63,15 @@ def speeds(spec: Spec, *, rounds: int, seconds: float, with_jax: bool) -> dict[s
     base = found["plain"]["symbols_per_second"]
     for side in found.values():
         side["ratio_to_plain"] = [a / b for a, b in zip(side["symbols_per_second"], base, strict=True)]
+        top = found.get(f"ceiling-{side['precision']}")
+        if top:
+            side["share_of_ceiling"] = [a / b for a, b in zip(side["symbols_per_second"], top["symbols_per_second"], strict=True)]
     return found
+
+
+def _precisions(kernel: str | None) -> list[str]:
+    """Those in which our kernel multiplies on this processor."""
+    return ["float32", "bfloat16"] if kernel == "AVX512_BF16" else ["float32"] if kernel else []
 
 
 def _faster_plain(spec: Spec, seconds: float, opened: ExitStack) -> tuple[Worker, int, dict[str, float]]:
@@ -101,12 +114,20 @@ def losses(spec: Spec, updates: int) -> dict[str, Any]:
 def show_speeds(model: Model, found: dict[str, Any]) -> None:
     tried = ", ".join(f"{name} {speed:,.0f}" for name, speed in found["plain"]["tried"].items())
     print(f"\n{model}  (the plain loop with either input, to choose the faster: {tried} symbols/s)")
-    print(f"  {'':28}{'symbols/s':>12}{'min … max':>24}{'× plain':>10}{'min … max':>16}")
+    print(f"  {'':28}{'symbols/s':>12}{'min … max':>24}{'× plain':>10}{'min … max':>16}{'of ceiling':>12}")
     for side in found.values():
         speed, ratio = side["symbols_per_second"], side["ratio_to_plain"]
         spread = f"{min(speed):,.0f} … {max(speed):,.0f}"
         apart = f"{min(ratio):.2f} … {max(ratio):.2f}"
-        print(f"  {side['name']:28}{median(speed):>12,.0f}{spread:>24}{median(ratio):>10.2f}{apart:>16}")
+        share = f"{median(side['share_of_ceiling']):.0%}" if "share_of_ceiling" in side else ""
+        print(f"  {side['name']:28}{median(speed):>12,.0f}{spread:>24}{median(ratio):>10.2f}{apart:>16}{share:>12}")
+    goal = GOALS.get(str(model))
+    if goal:
+        peers = ["plain", "autocast"] if model.cell == "gru" else ["plain"]
+        best = max(peers, key=lambda key: median(found[key]["symbols_per_second"]))
+        pairs = zip(found["rnnscope-auto"]["symbols_per_second"], found[best]["symbols_per_second"], strict=True)
+        ratio = median(a / b for a, b in pairs)
+        print(f"  {'reached' if ratio >= goal else 'NOT reached'}: {ratio:.2f} × {found[best]['name']}, wanted {goal:g}")
     warn_of_others([share for side in found.values() for share in side["core_share"]])
     sys.stdout.flush()
 
@@ -167,7 +188,9 @@ def measure(given: argparse.Namespace, batches: Path) -> dict[str, Any]:
         print("the JAX peer is left out: jax isn't installed")
         with_jax = False
     for model in [] if given.no_speed else given.models:
-        found = speeds(replace(spec, model=str(model)), rounds=given.rounds, seconds=given.seconds, with_jax=with_jax)
+        found = speeds(
+            replace(spec, model=str(model)), rounds=given.rounds, seconds=given.seconds, with_jax=with_jax, kernel=told["kernel"]
+        )
         show_speeds(model, found)
         record.setdefault("speed", {})[str(model)] = found
     if given.memory:
