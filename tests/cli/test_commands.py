@@ -21,6 +21,7 @@ from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
 from rnnscope.exceptions import TrainingError
 from rnnscope.findings import causal
+from rnnscope.native import recurrent
 
 COMMANDS = [
     "study",
@@ -40,6 +41,7 @@ COMMANDS = [
     "ngram",
     "corpora",
     "hypotheses",
+    "doctor",
     "paper",
     "planted",
 ]
@@ -563,3 +565,25 @@ def test_models_that_cannot_be_compared(arguments: list[str], said: str) -> None
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_doctor_says_what_networks_are_computed_with() -> None:
+    found = {row["part"]: row["found"] for row in json.loads(command("doctor", "--json").stdout)}
+    assert found["rnnscope"] == rs.__version__
+    assert found["networks"] == recurrent.about()
+
+
+def test_a_missing_kernel_is_said_once(tmp_path: Path) -> None:
+    """An installation without a compiler works, and says in a line that it is slower."""
+    (tmp_path / "text").write_text("ab, c\n" * 400, encoding="utf-8")
+    code = (
+        "from rnnscope.native import library\n"
+        "library.library = lambda name: None\n"
+        "from rnnscope.cli import main\n"
+        "main(['train', 'text', '--out', 'run', '--units', '4', '--epochs', '1'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("rnnscope: networks are computed by torch")]
+    assert len(said) == (sys.platform == "linux")
+    assert "Warning" not in done.stderr

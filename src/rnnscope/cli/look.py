@@ -1,4 +1,4 @@
-"""`rnnscope corpora` and `rnnscope hypotheses`: what there is."""
+"""`rnnscope corpora`, `rnnscope hypotheses` and `rnnscope doctor`: what there is."""
 
 import click
 
@@ -57,3 +57,38 @@ def hypotheses(
         for h in [*known(), *own_hypotheses(functions, patterns, queries, columns)]
     ]
     print_table(pd.DataFrame(rows), form)
+
+
+@click.command()
+@table_options
+def doctor(form: str | None) -> None:
+    """What this installation computes with, and why.
+
+    \b
+    Example:
+      rnnscope doctor
+    """
+    import os
+    import platform
+    from importlib.metadata import version
+
+    import pandas as pd
+
+    from rnnscope import __version__
+    from rnnscope.models.fused import has_bfloat16
+    from rnnscope.native import histograms, recurrent
+    from rnnscope.training.processes import chosen_device, device_name
+
+    device = chosen_device("auto")
+    scores = "compiled loops" if histograms.compiled else "numpy, slower: nothing was compiled when rnnscope was installed"
+    found = {
+        "rnnscope": __version__,
+        "python": f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "torch": version("torch"),
+        "device": device_name(device),
+        "networks": recurrent.about() if device.type == "cpu" else "torch, on the GPU",
+        "precision": f"{'bfloat16' if has_bfloat16(device) else 'float32'} to train in by default; float32 to record in",
+        "scores": scores,
+        "texts": os.environ.get("RNNSCOPE_DATA", "RNNSCOPE_DATA isn't set: the user's cache, then downloads"),
+    }
+    print_table(pd.DataFrame({"part": found.keys(), "found": found.values()}), form)

@@ -4,12 +4,16 @@ import errno
 import os
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from rnnscope import __version__
 from rnnscope.cli import compare, contexts, dynamics, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
-from rnnscope.exceptions import FollowerError, RnnscopeError
+from rnnscope.exceptions import FollowerError, RnnscopeError, SlowWarning
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
@@ -29,7 +33,7 @@ for command in (
     study.study, train.train, sweep.sweep, train.sample, evaluate.evaluate,
     trace.record, trace.cells, trace.saturation, resting.attribution, resting.writes,
     ngram.ngram, compare.compare, compare.errors, contexts.contexts, dynamics.dynamics,
-    look.corpora, look.hypotheses, paper.paper, planted.planted,
+    look.corpora, look.hypotheses, look.doctor, paper.paper, planted.planted,
 ):  # fmt: skip
     rnnscope.add_command(command)
 
@@ -40,6 +44,28 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     # --debug may stand anywhere
     given = (["--debug"] if debug else []) + [word for word in given if word != "--debug"]
+    with _warnings_in_a_line():
+        status = _run(given, debug)
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # connections to processes that are gone can't be taken down in good order
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Ours are for whoever typed the command; others' go where they always go."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
+            _say(str(message)) if issubclass(category, SlowWarning) else others(message, category, *more, **named)
+
+        warnings.showwarning = show
+        yield
+
+
+def _run(given: list[str], debug: bool) -> int:
     try:
         status = rnnscope.main(given, prog_name="rnnscope", standalone_mode=False)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -68,11 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "allocate memory" not in str(error):  # torch's own MemoryError
             raise
         status = _fail(_NO_MEMORY, 1, debug)
-    status = status if isinstance(status, int) else 0
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # connections to processes that are gone can't be taken down in good order
-        sys.stdout.flush()
-        os._exit(status)
-    sys.exit(status)
+    return status if isinstance(status, int) else 0
 
 
 _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a smaller batch or a shorter text"
