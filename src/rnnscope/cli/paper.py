@@ -136,7 +136,8 @@ _figure("all", "All of the figures but dynamics, which trains a network.", tuple
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="The paper's figure shows three.")
 def dynamics(corpus: str | None, results: Path, runs: Path, epochs: int) -> None:
-    """Figure 5, its second half: symmetric KL divergence and difference of loss to n-NNs and n-grams over the first epochs.
+    """Figure 5, its second half: symmetric KL divergence and difference of loss to n-NNs and n-grams over the first epochs; and
+    when units appear.
 
     Trains a 3-layer LSTM of size 256 by the paper's protocol first, two minutes on one core for three epochs of War and Peace;
     what was trained before is taken. The n-NNs are those in results/paper/weights, such as warpeace-n-NN-3.
