@@ -46,9 +46,11 @@ _PUBLIC = {
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "hypothesis": "rnnscope.analysis.hypotheses.own",
     "load": "rnnscope.training",
+    "lookback": "rnnscope.findings.lookback",
     "named_corpora": "rnnscope.corpora",
     "patch": "rnnscope.models.interventions",
     "open_trace": "rnnscope.traces",
+    "openings": "rnnscope.analysis.openings",
     "oracle": "rnnscope.breakdown",
     "oracles": "rnnscope.breakdown",
     "planted_benchmark": "rnnscope.planted",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from rnnscope.analysis import score as score
     from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
     from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
+    from rnnscope.analysis.openings import openings as openings
     from rnnscope.analysis.saturation import saturation as saturation
     from rnnscope.analysis.timescales import timescales as timescales
     from rnnscope.analysis.writes import writes as writes
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
     from rnnscope.findings.attribution import attribution as attribution
     from rnnscope.findings.emergence import appearances as appearances
     from rnnscope.findings.emergence import emergence as emergence
+    from rnnscope.findings.lookback import lookback as lookback
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent
