@@ -87,6 +87,7 @@ _FIGURES = {
     "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
     "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
     "figure6": "What kind each error is (the paper's section 7).",
+    "resting": "How far back predictions and a unit look, and what that unit's state is made of.",
 }
 
 
