@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rnnscope.analysis.openings import SOON
 from rnnscope.views.canvas import THEMED, legend, themed
 from rnnscope.views.palette import SERIES
 
@@ -16,8 +17,12 @@ _STYLES: tuple[tuple[str, Any], ...] = (
     ("v", (0, (8, 2))),
 )
 _PARTS = {
-    "state": "the state", "opening": "of the opening", "soon": "of the next few", "since": "written since", "before": "from before",
-}  # fmt: skip
+    "state": "the state",
+    "opening": "of the opening",
+    "soon": f"of the next {SOON}",
+    "since": "written since",
+    "before": "from before",
+}
 
 
 def lookback(table: pd.DataFrame) -> Figure:
@@ -33,14 +38,14 @@ def lookback(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("symbols back, 1 the last one read")
     axes.set_ylabel("share of |gradient × input|")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, labelcolor=THEMED, fontsize=9)
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, labelcolor=THEMED, fontsize=9, loc="outside upper center")
     return figure
 
 
 def openings(table: pd.DataFrame, unit: str) -> Figure:
     """The mean state and its parts by how long ago something was opened, a panel for each `inside` of the table."""
     names = list(dict.fromkeys(table["inside"]))
-    figure, panels = themed(4.8 * len(names), 3.4, len(names))
+    figure, panels = themed(5.8 * len(names), 3.4, len(names))
     for name, axes in zip(names, panels, strict=True):
         part = table[table["inside"] == name]
         for k, (column, label) in enumerate(_PARTS.items()):
