@@ -35,20 +35,28 @@ _PUBLIC = {
     "Breakdown": "rnnscope.breakdown",
     "Comparison": "rnnscope.comparison",
     "Oracle": "rnnscope.breakdown",
+    "closest": "rnnscope.comparison.dynamics",
     "compare": "rnnscope.comparison",
+    "contexts": "rnnscope.comparison.contexts",
     "corpus": "rnnscope.corpora.named",
     "appearances": "rnnscope.findings.emergence",
+    "distances": "rnnscope.comparison.distances",
+    "divergences": "rnnscope.comparison.divergence",
     "dynamics": "rnnscope.comparison.dynamics",
     "emergence": "rnnscope.findings.emergence",
     "errors": "rnnscope.breakdown",
     "evaluate": "rnnscope.models",
     "examine": "rnnscope.findings",
+    "gained": "rnnscope.breakdown",
     "hypotheses": "rnnscope.analysis.hypotheses.catalogue",
     "hypothesis": "rnnscope.analysis.hypotheses.own",
     "load": "rnnscope.training",
+    "lookback": "rnnscope.findings.lookback",
     "named_corpora": "rnnscope.corpora",
+    "nearest": "rnnscope.comparison.dynamics",
     "patch": "rnnscope.models.interventions",
     "open_trace": "rnnscope.traces",
+    "openings": "rnnscope.analysis.openings",
     "oracle": "rnnscope.breakdown",
     "oracles": "rnnscope.breakdown",
     "planted_benchmark": "rnnscope.planted",
@@ -63,6 +71,7 @@ _PUBLIC = {
     "sweep": "rnnscope.sweeps.sweep",
     "timescales": "rnnscope.analysis.timescales",
     "train": "rnnscope.training",
+    "venn": "rnnscope.comparison.venn",
     "wrap": "rnnscope.models.wrapped",
     "writes": "rnnscope.analysis.writes",
 }
@@ -75,17 +84,25 @@ if TYPE_CHECKING:
     from rnnscope.analysis import score as score
     from rnnscope.analysis.hypotheses.catalogue import hypotheses as hypotheses
     from rnnscope.analysis.hypotheses.own import hypothesis as hypothesis
+    from rnnscope.analysis.openings import openings as openings
     from rnnscope.analysis.saturation import saturation as saturation
     from rnnscope.analysis.timescales import timescales as timescales
     from rnnscope.analysis.writes import writes as writes
     from rnnscope.breakdown import Breakdown as Breakdown
     from rnnscope.breakdown import Oracle as Oracle
     from rnnscope.breakdown import errors as errors
+    from rnnscope.breakdown import gained as gained
     from rnnscope.breakdown import oracle as oracle
     from rnnscope.breakdown import oracles as oracles
     from rnnscope.comparison import Comparison as Comparison
     from rnnscope.comparison import compare as compare
+    from rnnscope.comparison.contexts import contexts as contexts
+    from rnnscope.comparison.distances import distances as distances
+    from rnnscope.comparison.divergence import divergences as divergences
+    from rnnscope.comparison.dynamics import closest as closest
     from rnnscope.comparison.dynamics import dynamics as dynamics
+    from rnnscope.comparison.dynamics import nearest as nearest
+    from rnnscope.comparison.venn import venn as venn
     from rnnscope.corpora import ContiguousSplit as ContiguousSplit
     from rnnscope.corpora import Corpus as Corpus
     from rnnscope.corpora import StreamSplit as StreamSplit
@@ -97,6 +114,7 @@ if TYPE_CHECKING:
     from rnnscope.findings.attribution import attribution as attribution
     from rnnscope.findings.emergence import appearances as appearances
     from rnnscope.findings.emergence import emergence as emergence
+    from rnnscope.findings.lookback import lookback as lookback
     from rnnscope.models import Architecture as Architecture
     from rnnscope.models import Evaluation as Evaluation
     from rnnscope.models import Recurrent as Recurrent

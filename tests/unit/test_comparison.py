@@ -222,6 +222,9 @@ def test_three_circles_say_how_far_off_they_are() -> None:
     assert venn(counted(counts, names), names).off < 0.01
     far = venn(counted({("a", "b"): 10, ("b", "c"): 10, ("a", "c"): 10}, names), names)
     assert far.off > 0.05  # three circles that meet in pairs only
+    two = venn(counted({("a",): 30, ("b",): 50, ("a", "b"): 20}, names[:2]), names[:2])
+    said = [figures.venn(each).legends[0].get_title().get_text() for each in (far, two)]
+    assert said == [f"areas are off by up to {100 * far.off:.1f} % of the whole", ""]
     with pytest.raises(UsageError, match="2 or 3 models, not 1"):
         venn(counted({("a",): 1}, ("a",)), ("a",))
 

@@ -428,11 +428,17 @@ def test_the_papers_figure(corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytes
     written = half.make(run, tmp_path / "results", "small")
     names = {path.name for path in written}
     assert names == {
-        "small-dynamics.csv", "small-dynamics-closest.csv", "small-dynamics-about.csv",
+        "small-dynamics.csv", "small-dynamics-closest.csv", "small-dynamics-about.csv", "small-dynamics-units.csv",
+        "small-dynamics-units.svg", "small-dynamics-appearances.csv",
         *(f"small-dynamics-n-{kind}-{what}.svg" for kind in ("NN", "gram") for what in ("kl", "difference")),
     }  # fmt: skip
     table = pd.read_csv(tmp_path / "results" / "figure5" / "small-dynamics.csv")
     assert list(dict.fromkeys(table["reference"])) == ["2-NN", "0-gram", "1-gram", "2-gram"]
+    scored = pd.read_csv(tmp_path / "results" / "figure5" / "small-dynamics-units.csv")
+    assert scored["update"].drop_duplicates().tolist() == [s.update for s in run.snapshots]
+    appeared = pd.read_csv(tmp_path / "results" / "figure5" / "small-dynamics-appearances.csv")
+    last = scored[scored["update"] == run.snapshots[-1].update].set_index("hypothesis")["score"]
+    assert appeared.set_index("hypothesis")["last"].to_dict() == pytest.approx(last.to_dict(), abs=1e-5)
     assert half.trained("small", tmp_path / "runs", epochs=1).snapshots == run.snapshots
 
 

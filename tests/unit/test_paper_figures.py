@@ -16,6 +16,7 @@ from rnnscope.cli.paper import _FIGURES, paper
 from rnnscope.exceptions import FormatError
 from rnnscope.files import csv_of
 from rnnscope.paper import figures
+from rnnscope.paper import resting as resting_
 from rnnscope.paper.material import Material
 from rnnscope.views.drawn import write
 
@@ -26,6 +27,8 @@ def material(run: rs.Run, model: rs.RecurrentLM, corpus: rs.Corpus, monkeypatch:
         shutil.copytree(run.path, tmp_path / "weights" / f"small-{name}")
     monkeypatch.setattr(Material, "whole", corpus)
     monkeypatch.setattr(Material, "network", model)
+    monkeypatch.setattr(resting_, "BACK", 60)
+    monkeypatch.setattr(resting_, "PLACES", 8)
     return Material("small", tmp_path / "weights")
 
 
@@ -53,6 +56,7 @@ def test_every_figure_has_its_tables(material: Material, tmp_path: Path) -> None
         "figure2": {"cells", "text"},
         "figure3": {"lstm-saturation", "lstm-timescales", "gru-saturation", "gru-timescales", *BEST},
         "figure4": {"models", "overlap", "gains"},
+        "resting": {"lookback", "writes", "text"},
         "figure6": {"lstm", "smallest-lstm", "20-gram", "gained"} if material.best.layers == 2 else {"lstm", "20-gram"},
     }
     for name, tables in expected.items():
@@ -92,6 +96,29 @@ def test_the_cells_of_figure_2_are_those_that_scores_find(material: Material, mo
         values = trace[row.signal][int(at[0]) : int(at[-1]) + 1, row.unit]
         assert part["value"].to_numpy() == pytest.approx(np.tanh(values), abs=1e-5)
         assert part["holds"].isna().all() == (row.measure == "correlation" or not row.claim)
+
+
+def test_what_rests_is_of_the_unit_that_scores_find(material: Material, model: rs.RecurrentLM, tmp_path: Path) -> None:
+    found = figures.FIGURES["resting"](material).tables
+    trace = rs.record(model, material.test, tmp_path / "t", ["layer*/*"])
+    best = rs.score(trace, ["text"], "cell", chance=False, controls=False).iloc[0]
+    unit, half = f"{best['signal']}[{best['unit']}]", len(material.test) // 2
+    assert found["lookback"]["target"].unique().tolist() == [
+        "log p of the next symbol", unit, f"{unit} inside comments and strings"
+    ]  # fmt: skip
+    assert found["lookback"].groupby("target")["share"].sum().to_numpy() == pytest.approx(1)
+    made = found["writes"]
+    assert set(made["unit"]) == {unit}
+    assert made["inside"].unique().tolist() == ["comments", "strings"]
+    assert made[["opening", "soon", "since", "before"]].sum(axis=1).to_numpy() == pytest.approx(made["state"].to_numpy())
+    assert made["told"].between(0, 1).all()
+    one = found["text"]
+    assert one["position"].min() >= half - 50
+    held = float(trace[best["signal"]][one["position"].iloc[0], int(best["unit"])])
+    assert one["part"].sum() == pytest.approx(held, abs=1e-5)
+    assert "".join(one["symbol"][::-1]) == material.test.to_str(int(one["position"].iloc[-1]) + 1, int(one["position"].iloc[0]) + 1)
+    again = figures.FIGURES["resting"](material).tables
+    assert all(again[name].equals(found[name]) for name in found)
 
 
 def test_csv_of_symbols_that_end_lines() -> None:

@@ -31,3 +31,13 @@ def test_parts_by_distance_and_their_sum() -> None:
         assert np.asarray(so_far.get_ydata()) == pytest.approx([0.5, -0.5, -0.25, -0.25, 1.75])
         assert "of it" in canvas.written(figure)
         assert canvas.to_svg(figure).startswith("<svg")
+
+
+def test_the_legend_hides_no_label() -> None:
+    figure = shading.resting(TABLE, "part", "characters", "it", "of it")
+    figure.draw_without_rendering()
+    curve = figure.axes[1]
+    key = curve.get_legend()
+    assert key is not None
+    assert not key.get_window_extent().overlaps(curve.xaxis.label.get_window_extent())
+    assert not key.get_window_extent().overlaps(curve.get_window_extent().padded(-1))

@@ -15,6 +15,16 @@ def saturation(trace: Trace) -> pd.DataFrame:
     fraction of symbols where it is below 0.1 (`left`) and above 0.9 (`right`).
 
     What a gate near 1 does is said by its signal's equation. Raises `InputError` for a trace without gates.
+
+    >>> import tempfile
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("to be or not to be, that is the question; " * 3)
+    >>> model = rs.RecurrentLM(rs.Architecture("lstm", 1, 4), text.vocabulary)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trace = rs.record(model, text, folder + "/trace")  # its gates are computed when they are wanted
+    ...     table = rs.saturation(trace)
+    >>> table["gate"].unique().tolist(), len(table)
+    (['input', 'forget', 'output'], 12)
     """
     if not len(trace):
         raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")

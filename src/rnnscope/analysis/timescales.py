@@ -34,7 +34,11 @@ _ALWAYS = 0.9
 
 
 def lasting(kept: NDArray[Any]) -> NDArray[Any]:
-    """Over how many symbols a state falls to 1/e of which this share is kept at each."""
+    """Over how many symbols a state falls to 1/e of which this share is kept at each.
+
+    >>> lasting(np.array([0.5, 0.9, 0.99])).round(1).tolist()
+    [1.4, 9.5, 99.5]
+    """
     found: NDArray[Any] = 1 / np.maximum(-np.log(np.maximum(kept, 1e-9)), 1e-9)
     return found
 
@@ -48,7 +52,17 @@ def timescales(trace: Trace) -> pd.DataFrame:
     - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. A latch or a counter has `kept`
       of at least 0.9.
 
-    Memory doesn't grow with the text. Raises `InputError` for a trace without such gates.
+    Memory doesn't grow with the text. Raises `InputError` for a trace without such gates. Source of the question: PAPER section 6.
+
+    >>> import tempfile
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("to be or not to be, that is the question; " * 3)
+    >>> model = rs.RecurrentLM(rs.Architecture("lstm", 1, 4), text.vocabulary)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trace = rs.record(model, text, folder + "/trace")  # its gates are computed when they are wanted
+    ...     table = rs.timescales(trace)
+    >>> table[["gate", "state", "unit"]].values.tolist()[3]
+    ['layer0/forget', 'layer0/cell', 3]
     """
     if not len(trace):
         raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")

@@ -26,6 +26,17 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
 
     Raises `InputError` for a trace without the gates, and one whose state isn't what its gates make (an ablated one),
     `UsageError` for a unit or a position that isn't there. Source: Murdoch & Szlam 2017, for an LSTM's cell.
+
+    >>> import tempfile
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("to be or not to be, that is the question; " * 3)
+    >>> model = rs.RecurrentLM(rs.Architecture("lstm", 1, 4), text.vocabulary)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trace = rs.record(model, text, folder + "/trace", ["layer*/*"])
+    ...     table = rs.writes(trace, "layer0/cell", 2, 40)
+    ...     state = trace["layer0/cell"][40, 2]
+    >>> len(table), bool(np.isclose(table["part"].sum(), state, atol=1e-6))  # 41 symbols, and what was there before
+    (42, True)
     """
     state, gate, candidate, way_in = _parts(trace, signal)
     expect_whole("unit", unit, 0, state.size)

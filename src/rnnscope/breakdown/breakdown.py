@@ -39,6 +39,13 @@ class Breakdown:
       were there before it, their `share` of all errors, what they cost (`bits` per symbol of the text), and how many are `left`.
       The last row, where there is one, are errors that no oracle removes.
     - `removed` (errors,) is the row that removes each of the `mistakes`.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> found = rs.errors(ngram.shorter(1), text)
+    >>> int(found.table["errors"].sum()) == len(found.mistakes) == len(found.removed)
+    True
     """
 
     model: str
@@ -48,18 +55,42 @@ class Breakdown:
 
     @property
     def categories(self) -> pd.DataFrame:
-        """The table summed up by category, in order: `category`, `errors`, `share`, `bits`."""
+        """The table summed up by category, in order: `category`, `errors`, `share`, `bits`.
+
+        >>> import rnnscope as rs
+        >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+        >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+        >>> found = rs.errors(ngram.shorter(1), text)
+        >>> found.categories["category"].tolist()[:3], round(float(found.categories["share"].sum()), 6)
+        (['n-gram', 'memory', 'rare word'], 1.0)
+        """
         return by_category(self.table)
 
     @property
     def rate(self) -> float:
-        """Errors per symbol."""
+        """Errors per symbol.
+
+        >>> import rnnscope as rs
+        >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+        >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+        >>> found = rs.errors(ngram.shorter(1), text)
+        >>> found.rate == len(found.mistakes) / found.mistakes.symbols
+        True
+        """
         return len(self.mistakes) / self.mistakes.symbols
 
     def excerpts(self, category: str, count: int = 3, *, seed: int = 0) -> list[Excerpt]:
         """Stretches of text around some errors of a category, drawn at random, all errors of the category in them marked.
 
         Raises `UsageError` for a category that isn't in the table.
+
+        >>> import rnnscope as rs
+        >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+        >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+        >>> found = rs.errors(ngram.shorter(1), text)
+        >>> [excerpt] = found.excerpts("n-gram", 1)
+        >>> excerpt.text == text.to_str(excerpt.position, excerpt.position + len(excerpt.text)), len(excerpt.marks) > 0
+        (True, True)
         """
         rows = np.flatnonzero(self.table["category"] == category)
         if not len(rows):
@@ -95,7 +126,14 @@ def errors(
     they are the paper's. An error is a symbol with a probability below one half.
 
     Raises `UsageError` for a part of a text in place of the whole, for a part of another text, for two oracles of one name, and for
-    one that doesn't answer for each error.
+    one that doesn't answer for each error. Source: PAPER section 7.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> found = rs.errors(ngram.shorter(1), text)
+    >>> found.categories.query("errors > 0")["category"].tolist()
+    ['n-gram', 'word model']
     """
     chosen = list(papers() if oracles is None else oracles)
     for each in chosen:
@@ -135,13 +173,28 @@ def errors(
 
 
 def by_errors(found: Mapping[str, Breakdown]) -> list[str]:
-    """The models' names, the one with the most errors first; of equally many in the order that is given."""
+    """The models' names, the one with the most errors first; of equally many in the order that is given.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> by_errors({"5-gram": rs.errors(ngram, text), "1-gram": rs.errors(ngram.shorter(1), text)})
+    ['1-gram', '5-gram']
+    """
     return sorted(found, key=lambda name: -len(found[name].mistakes))
 
 
 def gained(worse: Breakdown, better: Breakdown) -> pd.DataFrame:
     """What the better of two models got rid of, category by category: `category`, errors of each (`worse`, `better`), `gained`, and
-    its `share` of all that was gained."""
+    its `share` of all that was gained.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> table = rs.gained(rs.errors(ngram.shorter(1), text), rs.errors(ngram, text))
+    >>> bool((table["gained"] == table["worse"] - table["better"]).all()), float(table["share"].sum())
+    (True, 1.0)
+    """
     counts = [b.categories.set_index("category")["errors"] for b in (worse, better)]
     order = list(dict.fromkeys([*counts[0].index, *counts[1].index]))
     both = pd.DataFrame({name: each.reindex(order, fill_value=0) for name, each in zip(("worse", "better"), counts, strict=True)})

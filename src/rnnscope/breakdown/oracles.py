@@ -146,13 +146,24 @@ class _Own(Oracle):
 def oracle(name: str, function: Callable[[Mistakes], Any], *, category: str | None = None, sentence: str | None = None) -> Oracle:
     """An oracle of one's own: a function from `Mistakes` to a boolean for each error.
 
-    >>> digits = oracle("digit", lambda mistakes: [c.isdigit() for c in mistakes.characters])
+    Errors that it removes are summed up under its name, or under a `category`; `sentence` says which they are.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("".join(f"{k} and {k * k}, " for k in range(300)))
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=2)
+    >>> digits = rs.oracle("digit", lambda mistakes: [c.isdigit() for c in mistakes.characters])
+    >>> rs.errors(ngram, text, [digits]).table["oracle"].tolist()
+    ['digit', 'left']
     """
     return _Own(name, function, category or name, sentence or f"the rule {name!r} says so")
 
 
 def oracles() -> list[Oracle]:
-    """The paper's, in its order."""
+    """The paper's, in its order. Source: PAPER section 7.
+
+    >>> [each.name for each in oracles()][:3], len(oracles())
+    (['1-9-gram', 'memory 100', 'memory 500'], 18)
+    """
     return [
         NGrams(),
         *(Memory(n) for n in (100, 500, 1000, 5000)),

@@ -87,6 +87,7 @@ _FIGURES = {
     "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
     "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
     "figure6": "What kind each error is (the paper's section 7).",
+    "resting": "How far back predictions and a unit look, and what that unit's state is made of.",
 }
 
 
@@ -136,7 +137,8 @@ _figure("all", "All of the figures but dynamics, which trains a network.", tuple
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="The paper's figure shows three.")
 def dynamics(corpus: str | None, results: Path, runs: Path, epochs: int) -> None:
-    """Figure 5, its second half: symmetric KL divergence and difference of loss to n-NNs and n-grams over the first epochs.
+    """Figure 5, its second half: symmetric KL divergence and difference of loss to n-NNs and n-grams over the first epochs; and
+    when units appear.
 
     Trains a 3-layer LSTM of size 256 by the paper's protocol first, two minutes on one core for three epochs of War and Peace;
     what was trained before is taken. The n-NNs are those in results/paper/weights, such as warpeace-n-NN-3.

@@ -27,6 +27,15 @@ class Comparison:
     - `agreement`: the share of symbols at which two hold the same one for likeliest, (models, models).
     - `gains(model, other)`: which symbols one predicts better than the other; see `gains`.
     - `readings`: all of it, symbol by symbol.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> both = rs.compare({"5-gram": ngram, "1-gram": ngram.shorter(1)}, text.split("test"))
+    >>> both.overlap[["5-gram", "1-gram", "share"]].round(2).values.tolist()
+    [[False, False, 0.55], [False, True, 0.35], [True, True, 0.11]]
+    >>> both.agreement.round(2).values.tolist()
+    [[1.0, 0.73], [0.73, 1.0]]
     """
 
     readings: Readings
@@ -42,7 +51,15 @@ class Comparison:
         return agreement(self.readings)
 
     def gains(self, model: str | None = None, other: str | None = None, *, seed: int = 0) -> pd.DataFrame:
-        """Of the first model over the second, unless others are named."""
+        """Of the first model over the second, unless others are named; see `gains` of `comparison.gains`.
+
+        >>> import rnnscope as rs
+        >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+        >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+        >>> both = rs.compare({"5-gram": ngram, "1-gram": ngram.shorter(1)}, text.split("test"))
+        >>> both.gains()["symbol"][0], both.gains("1-gram", "5-gram")["symbol"].iloc[-1]  # the same, seen from the other side
+        (',', ',')
+        """
         names = self.readings.names
         return gains(self.readings, model or names[0], other or names[min(1, len(names) - 1)], seed=seed)
 
@@ -57,6 +74,13 @@ def compare(
     """Let models read a text, and compare what they say; `by` is what an error is, `probability` (below one half) or `argmax`.
 
     A trace stands for its model; without a corpus it is the traces' text. Raises `UsageError` for models that can't read the text.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> both = rs.compare({"5-gram": ngram, "1-gram": ngram.shorter(1)}, text.split("test"))
+    >>> both.models[["model", "errors", "symbols"]].round(2).values.tolist()
+    [['5-gram', 0.11, 95], ['1-gram', 0.45, 95]]
     """
     readings = read_all(models, corpus, progress=progress)
     nats = -readings.log_prob.astype(np.float64).mean(axis=1)

@@ -44,6 +44,13 @@ def contexts(
     the same other stretch, so that a network reads it once.
 
     Raises `UsageError` for a text that is too short, and lengths, ways and places that make no sense.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> table = rs.contexts({"5-gram": ngram}, text.split("test"), [1, 2, 5, 20], ways=["cut"], places=30)
+    >>> (table["rise"] > 0.01).tolist()  # what stands more than five symbols back is nothing to it
+    [True, True, False, False]
     """
     for length in lengths:
         expect_whole("the length of a context", length, 1)

@@ -27,6 +27,14 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     out, and those farther apart than `farthest`.
     `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the mean ± 1.96
     standard errors. A text without any pair has an empty table.
+
+    Raises `UsageError` for a pair that isn't known, and widths and distances below 1.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("f(a) and f(a, b); g(x) or g(x, y). " * 20)
+    >>> both = rs.compare({"9-gram": rs.NGramLM.fit(text.split("train"), context=9)}, text.split("test"))
+    >>> rs.distances(both.readings, "()", width=2)[["distance", "count"]].values.tolist()
+    [[1, 4], [5, 4]]
     """
     if pair not in PAIRS:
         raise UsageError(f"the pair {pair!r} is not known; expected one of {' '.join(PAIRS)}")

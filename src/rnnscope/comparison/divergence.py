@@ -41,6 +41,13 @@ def divergences(
     with the text.
 
     Raises `UsageError` for models that can't read the text, for no models, and for a text with nothing to predict.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> shorter = {f"{n}-gram": ngram.shorter(n) for n in (0, 2, 5)}
+    >>> rs.divergences({"4-gram": ngram.shorter(4)}, shorter, text.split("test"))["kl"].round(1).tolist()
+    [5.4, 0.3, 0.0]
     """
     check_references(references)
     check_models(models, corpus)

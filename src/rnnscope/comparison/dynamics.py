@@ -45,6 +45,17 @@ def dynamics(
     the time: all snapshots read the text once; references read it once for every 2²⁶ weights of all snapshots.
 
     Raises `UsageError` for a run without snapshots, no references, other vocabularies, and a text with nothing to predict.
+
+    >>> import tempfile
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 30)
+    >>> recipe = rs.Recipe(architecture=rs.Architecture("lstm", 1, 6), epochs=1, batch=4, length=100, warmup=1, snapshots=1)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = rs.train(recipe, text, folder + "/run")
+    ...     table = rs.dynamics(run, {"2-gram": ngram, "0-gram": ngram.shorter(0)}, text.split("test"))
+    >>> rs.nearest(table)["reference"].tolist()[0]  # a network that has learned nothing
+    '0-gram'
     """
     run = opened(run)
     kept = snapshots_of(run)
@@ -100,7 +111,14 @@ def _batches(run: Run, kept: list[Snapshot]) -> Iterator[list[Snapshot]]:
 
 
 def nearest(table: pd.DataFrame) -> pd.DataFrame:
-    """To which reference the network is nearest at each snapshot of a table of `dynamics`: `update epochs nats reference kl`."""
+    """To which reference the network is nearest at each snapshot of a table of `dynamics`: `update epochs nats reference kl`.
+
+    >>> rows = [("run", "1-gram", 0, 0.0, 9, 2.0, 3.0, 0.5), ("run", "2-gram", 0, 0.0, 9, 3.0, 3.0, 1.0),
+    ...         ("run", "1-gram", 8, 1.0, 9, 1.5, 2.0, -0.5), ("run", "2-gram", 8, 1.0, 9, 0.5, 2.0, 0.1)]  # fmt: skip
+    >>> table = pd.DataFrame(rows, columns=list(COLUMNS))
+    >>> nearest(table)["reference"].tolist()
+    ['1-gram', '2-gram']
+    """
     rows = table.loc[table.groupby("update", sort=True)["kl"].idxmin()]
     return rows[["update", "epochs", "nats", "reference", "kl"]].reset_index(drop=True)
 
@@ -110,6 +128,12 @@ def closest(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `reference update epochs kl nats difference`, of the snapshot with the least divergence from it, and `overtaken`, in
     epochs: at the first snapshot from which on the network's loss stays below the reference's, NaN where there is none.
+
+    >>> rows = [("run", "1-gram", 0, 0.0, 9, 2.0, 3.0, 0.5), ("run", "2-gram", 0, 0.0, 9, 3.0, 3.0, 1.0),
+    ...         ("run", "1-gram", 8, 1.0, 9, 1.5, 2.0, -0.5), ("run", "2-gram", 8, 1.0, 9, 0.5, 2.0, 0.1)]  # fmt: skip
+    >>> table = pd.DataFrame(rows, columns=list(COLUMNS))
+    >>> closest(table)[["reference", "update", "kl", "overtaken"]].values.tolist()
+    [['1-gram', 8, 1.5, 1.0], ['2-gram', 8, 0.5, nan]]
     """
     rows = table.loc[table.groupby("reference", sort=False)["kl"].idxmin()].set_index("reference", drop=False)
     ahead = {}

@@ -15,6 +15,15 @@ def gains(readings: Readings, model: str, other: str, *, seed: int = 0) -> pd.Da
     `symbol` (as text), how often it came (`count`), `probability` by the model and by the `other`, the difference `gain`, and its
     95 % interval from `low` to `high`, by a bootstrap of blocks of 512 symbols (2,048 blocks in a long text), since neighbours
     aren't independent. A symbol that stands in one block alone has no interval.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 20)
+    >>> ngram = rs.NGramLM.fit(text.split("train"), context=5)
+    >>> from rnnscope.comparison import read_all
+    >>> said = read_all({"5-gram": ngram, "1-gram": ngram.shorter(1)}, text.split("test"))
+    >>> table = gains(said, "5-gram", "1-gram")
+    >>> bool(np.allclose(table["gain"], table["probability"] - table["other"])), bool(table["gain"].is_monotonic_decreasing)
+    (True, True)
     """
     one, two = (readings.probability[readings.of(name)] for name in (model, other))
     size = len(readings.corpus.vocabulary)

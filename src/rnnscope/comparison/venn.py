@@ -33,7 +33,16 @@ class Venn:
 
 
 def venn(table: pd.DataFrame, names: Names) -> Venn:
-    """The circles for two or three models of a table of `overlap`. For other numbers of models there is the table."""
+    """The circles for two or three models of a table of `overlap`. For other numbers of models there is the table.
+
+    Raises `UsageError` for fewer than two and more than three.
+
+    >>> table = pd.DataFrame({"a": [True, True], "b": [False, True], "symbols": [30, 20]})  # b errs only where a does
+    >>> [[round(abs(number), 3) for number in circle] for circle in venn(table, ("a", "b")).circles]
+    [[0.0, 0.0, 0.564], [0.207, 0.0, 0.357]]
+    >>> venn(table, ("a", "b")).off < 0.001
+    True
+    """
     if len(names) not in (2, 3):
         raise UsageError(f"circles can be drawn for 2 or 3 models, not {len(names)}; name some, or take the table")
     counts = regions(table, names)
@@ -55,7 +64,11 @@ def venn(table: pd.DataFrame, names: Names) -> Venn:
 
 
 def lens(one: float, other: float, distance: float) -> float:
-    """The area that two circles of these radii share."""
+    """The area that two circles of these radii share, their centres so far apart.
+
+    >>> round(lens(1, 1, 0), 3), round(lens(1, 1, 1), 3), lens(1, 1, 2)
+    (3.142, 1.228, 0.0)
+    """
     if distance >= one + other:
         return 0.0
     if distance <= abs(one - other):

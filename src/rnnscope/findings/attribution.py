@@ -40,6 +40,13 @@ def attribution(
 
     Raises `UsageError` for a model through which no gradient goes or that reads from both sides, and a position, signal or unit
     that isn't there.
+
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("to be or not to be")
+    >>> near = rs.WindowLM(rs.Architecture("window", units=8, context=2), text.vocabulary)  # it sees two symbols
+    >>> table = rs.attribution(near, text, 9)
+    >>> table["symbol"].tolist()[:4], (table["share"] != 0).tolist()[:4]
+    (['n', ' ', 'r', 'o'], [True, True, False, False])
     """
     expect(model, Recurrent, "a recurrent model, as rs.load or rs.wrap gives, through which gradients go")
     check_readable(model, corpus)

@@ -52,6 +52,18 @@ def emergence(
 
     `attrs["left_out"]` says of each hypothesis that the text can't test why. See `appearances` for what follows from it.
     Raises `UsageError` for a run without snapshots, for what is no table of units, and where nothing can be tested.
+
+    >>> import tempfile
+    >>> import rnnscope as rs
+    >>> text = rs.Corpus.from_text("the cat sat on the mat, the rat sat on the cat. " * 30)
+    >>> recipe = rs.Recipe(architecture=rs.Architecture("lstm", 1, 6), epochs=1, batch=4, length=100, warmup=1, snapshots=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = rs.train(recipe, text, folder + "/run")
+    ...     table = rs.emergence(run, None, text, hypotheses=["word_start"])
+    ...     [snapshot.update for snapshot in run.snapshots] == table["update"].tolist()
+    True
+    >>> bool(table["same"].iloc[-1])  # the unit was chosen at the end
+    True
     """
     run = opened(run)
     kept = snapshots_of(run)
@@ -127,6 +139,14 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
     snapshot, the `threshold`, `update` and `epochs` when it is reached, `lasting`: the epochs from when on the score stays there,
     and `chosen`: the epochs from when on this unit stays the best one for its hypothesis. NaN where that never is: without a
     threshold that is given, also where the last score is not above the first.
+
+    Raises `UsageError` for a share that isn't above 0 and at most 1.
+
+    >>> scores = {"update": [0, 1, 2, 4], "epochs": [0, 0.5, 1, 2], "score": [0.5, 0.8, 0.6, 0.9]}
+    >>> unit = {"hypothesis": "in_word", "measure": "auroc", "signal": "layer0/cell", "unit": 3}
+    >>> table = pd.DataFrame(scores | unit | {"same": [False, True, True, True]})
+    >>> appearances(table)[["threshold", "update", "lasting", "chosen"]].values.tolist()
+    [[0.7, 1.0, 2.0, 0.5]]
     """
     if not 0 < share <= 1:
         raise UsageError(f"a share of the way is above 0 and at most 1, not {share!r}")

@@ -1,4 +1,5 @@
-"""Training dynamics, the second half of the paper's figure 5: how near a 3-layer LSTM is to n-NNs and n-grams at first."""
+"""Training dynamics, the second half of the paper's figure 5: how near a 3-layer LSTM is to n-NNs and n-grams at first, and (not
+in the paper) when its units appear."""
 
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 from rnnscope.comparison.dynamics import closest, dynamics
 from rnnscope.corpora import Corpus
 from rnnscope.corpora.named import corpus as named
+from rnnscope.findings.emergence import appearances, emergence
 from rnnscope.models import Architecture
 from rnnscope.ngrams import NGramLM
 from rnnscope.paper.material import kept
@@ -22,6 +24,11 @@ EPOCHS = 3
 CONTEXTS = range(10)
 """Of the n-grams; after no symbol at all, too."""
 _DRAWN = range(7)  # longer ones lie on the line of the 6-gram
+_CLAIMS = (
+    "in_word", "newline", "word_position", "column", "double_quotes", "capital_word",
+    "comment", "string", "condition", "curly_depth",
+)  # fmt: skip
+"""Of which units are drawn; the tables have all that the text can test."""
 _SIZE, _LAYERS, _SNAPSHOTS = 256, 3, 4
 
 
@@ -57,9 +64,17 @@ def figure(run: Run, text: str, weights: Path, progress: Progress = silent) -> D
     return drawn
 
 
+def units(run: Run, text: str, progress: Progress = silent) -> Drawn:
+    """How well the units that are best in the end tell their claims at each snapshot, and when they appear."""
+    table = emergence(run, None, divided(named(text), run.recipe).split("test"), progress=progress)
+    shown = table[table["hypothesis"].isin(_CLAIMS)]
+    return Drawn({"dynamics-units": table, "dynamics-appearances": appearances(table)}, {"dynamics-units": draw.units(shown)})
+
+
 def make(run: Run, results: Path, text: str, progress: Progress = silent) -> list[Path]:
     """Keep the tables and pictures in `results/figure5`, beside how they were made. Returns the files."""
-    drawn = figure(run, text, results / "weights", progress)
+    drawn, appear = figure(run, text, results / "weights", progress), units(run, text, progress)
+    drawn = Drawn(drawn.tables | appear.tables, drawn.figures | appear.figures)
     last = run.snapshots[-1]
     about = {"text": text, "network": run.model(at=last.update).fingerprint, "commit": commit(), "machine": machine()}
     drawn.tables["dynamics-about"] = pd.DataFrame([about])

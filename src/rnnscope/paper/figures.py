@@ -18,6 +18,7 @@ from rnnscope.paper.entries import best_loss
 from rnnscope.paper.figure2 import figure2
 from rnnscope.paper.material import NETWORK, NGRAM, Material
 from rnnscope.paper.provenance import commit, machine
+from rnnscope.paper.resting import resting
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.recording import record
@@ -112,6 +113,7 @@ FIGURES: dict[str, Callable[[Material], Drawn]] = {
     "figure4": figure4,
     "figure5": figure5,
     "figure6": figure6,
+    "resting": lambda material: resting(material.network, material.test, material.progress),
 }
 
 

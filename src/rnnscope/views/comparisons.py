@@ -16,10 +16,15 @@ from rnnscope.views.palette import BLUE, RED, SERIES
 
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _MOST = 10
+_EXACT = 1e-3
+"""Of the whole: areas that are nearer to their numbers than this are those numbers, as far as can be seen and measured."""
 
 
 def venn(data: Venn) -> Figure:
-    """Errors of two or three models, as circles with the numbers of symbols."""
+    """Errors of two or three models, as circles with the shares of all that any of them gets wrong.
+
+    Where areas aren't those shares to a thousandth, as three circles can't always make them, the picture says by how much.
+    """
     figure, [axes] = themed(4.6, 3.2)
     axes.axis("off")
     total = max(sum(data.counts.values()), 1)
@@ -36,9 +41,12 @@ def venn(data: Venn) -> Figure:
     axes.set_xlim(ends[:, 0].min() - 0.02, ends[:, 2].max() + 0.02)
     axes.set_ylim(ends[:, 1].min() - 0.02, ends[:, 3].max() + 0.02)
     axes.set_aspect("equal")
-    figure.legend(
-        *axes.get_legend_handles_labels(), frameon=False, labelcolor=THEMED, fontsize=9, loc="outside lower center", ncols=3
-    )
+    note = f"areas are off by up to {100 * data.off:.1f} % of the whole" if data.off >= _EXACT else None
+    below = figure.legend(
+        *axes.get_legend_handles_labels(), frameon=False, labelcolor=THEMED, fontsize=9, loc="outside lower center", ncols=3,
+        title=note, title_fontsize=8,
+    )  # fmt: skip
+    below.get_title().set_color(THEMED)
     return figure
 
 

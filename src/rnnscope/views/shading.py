@@ -42,6 +42,7 @@ def resting(table: pd.DataFrame, part: str, kind: str, target: str, unit: str) -
     curve = figure.add_axes((0.12, 0.52 / height, 0.85, (_CURVE - 0.68) / height))
     plain(curve)
     _curve(curve, table, part, unit)
+    curve.legend(frameon=False, labelcolor=THEMED, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     return figure
 
 
@@ -49,6 +50,7 @@ def by_distance(table: pd.DataFrame, part: str, unit: str) -> Figure:
     """The lower panel alone."""
     figure, [axes] = themed(6.4, _CURVE)
     _curve(axes, table, part, unit)
+    legend(axes)
     return figure
 
 
@@ -62,4 +64,3 @@ def _curve(curve: Axes, table: pd.DataFrame, part: str, unit: str) -> None:
     curve.set_xlim(0.9, max(len(values), 2) * 1.1)
     curve.set_xlabel("symbols back, 1 the last one read")
     curve.set_ylabel(unit)
-    legend(curve)
