@@ -366,12 +366,28 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     assert [entry["epoch"] for entry in lines] == list(range(1, len(lines) + 1))
 
 
-def test_output_that_nobody_reads_to_its_end() -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m rnnscope hypotheses | head -n 1", shell=True, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert done.stderr == ""
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["hypotheses"], ["hypotheses", "--json"], ["compare", "--help"], ["ngram", "text", "--csv"]]
+)
+def test_output_that_nobody_reads_ends_a_command_as_it_ends_other_tools(arguments: list[str], text: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(text)
+    reading, writing = os.pipe()
+    os.close(reading)  # before anything is printed, so that it never depends on who is quicker
+    with os.fdopen(writing, "wb") as nobody:
+        words = [sys.executable, "-m", "rnnscope", *arguments]
+        done = subprocess.run(words, stdout=nobody, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr("rnnscope.cli.look.print_table", breaks)
+    with Path(os.devnull).open("w") as out, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        status, error = fails(capsys, "hypotheses")
+    assert (status, "a pipe to another process broke" in error) == (1, True)
 
 
 def test_a_field_is_given_once(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """How tables and progress are shown."""
 
+import errno
 import json
 import os
 import sys
@@ -47,7 +48,6 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
 
 def print_shaded(stretch: "Stretch") -> None:
     """Print text on a ground coloured by its values; where the output is no terminal, the text alone."""
-    from rich.console import Console
     from rich.text import Text
 
     from rnnscope.views.palette import INK, blend
@@ -56,7 +56,7 @@ def print_shaded(stretch: "Stretch") -> None:
     for character, value in zip(stretch.text, stretch.values.tolist(), strict=True):
         sign = {"\n": "↵\n", "\t": "→"}.get(character, character)
         shown.append(sign, f"{INK} on {blend(value)}")
-    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+    _print(shown)
 
 
 def figures_option(command: F) -> F:
@@ -82,7 +82,6 @@ def print_units(table: "pd.DataFrame", form: str | None) -> None:
 def _print_rich(table: "pd.DataFrame", digits: int) -> None:
     from pandas import isna
     from pandas.api.types import is_numeric_dtype
-    from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
@@ -92,7 +91,17 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
         shown.add_column(str(name), justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*("" if isna(v) else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
-    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+    _print(shown)
+
+
+def _print(shown: Any) -> None:
+    from rich.console import Console
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:  # where Console would leave with status 1
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    Printer(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
 
 
 def speaks() -> bool:

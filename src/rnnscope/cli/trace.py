@@ -173,10 +173,10 @@ def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, 
     from rnnscope.analysis.timescales import timescales
 
     table = (timescales if units else measure)(opened_trace(trace, run))
-    print_table(table, form)
     if folder is not None:
         from rnnscope.views.drawn import Drawn
         from rnnscope.views.figures import memories, saturation_scatter
 
         name, picture = ("timescales", memories(table)) if units else ("saturation", saturation_scatter(table))
         write_drawn(Drawn({name: table}, {name: picture}), folder)
+    print_table(table, form)
