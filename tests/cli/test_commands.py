@@ -579,3 +579,45 @@ def test_models_that_cannot_be_compared(arguments: list[str], said: str) -> None
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+FIGURED = [
+    ["compare", "nowhere"],
+    ["errors", "nowhere"],
+    ["contexts", "nowhere"],
+    ["dynamics", "nowhere"],
+    ["saturation", "nowhere"],
+    ["attribution", "nowhere"],
+    ["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"],
+]
+
+
+@pytest.mark.parametrize("words", FIGURED, ids=lambda words: words[0])
+def test_a_folder_for_figures_is_looked_at_before_anything_else(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone" / "away")
+    for place, said in (
+        ("file", f"{tmp_path}/file is no folder; expected one for figures"),
+        ("file/below/it", f"{tmp_path}/file is no folder"),
+        ("dangling", f"{tmp_path}/dangling is no folder"),
+        ("/proc/figures", "nothing can be written to /proc (No such file or directory)"),
+    ):
+        status, error = fails(capsys, *words, "--figures", tmp_path / place)
+        assert (status, said in error) == (1, True), error
+    assert "nowhere is not a" in fails(capsys, *words, "--figures", tmp_path / "made" / "with" / "its parents")[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
+    assert {words[0] for words in FIGURED} == {
+        name for name, each in group.commands.items() if any("--figures" in option.opts for option in each.params)
+    }
+
+
+def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tmp_path: Path) -> None:
+    (tmp_path / "small").write_text(text)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPLCONFIGDIR"))}
+    words = [sys.executable, "-m", "rnnscope", "compare", "ngram:1", "ngram:2", "--text", "small", "--figures", "made"]
+    home = {"HOME": "/proc/nobody"}
+    done = subprocess.run(words, env=bare | home, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines()) == sorted(f"made/{path.name}" for path in (tmp_path / "made").iterdir())

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rnnscope.exceptions import InputError, OccupiedError
 from rnnscope.files import csv_of
 from rnnscope.progress import Progress
 
@@ -60,10 +62,25 @@ def print_shaded(stretch: "Stretch") -> None:
 
 
 def figures_option(command: F) -> F:
-    """Adds `--figures`."""
+    """Adds `--figures`, a folder that can be written to; what can't be is said before any work is done."""
     return click.option(
-        "--figures", "folder", type=click.Path(path_type=Path), help="Write pictures (SVG) and their tables (CSV) to this folder."
-    )(command)
+        "--figures", "folder", type=click.Path(path_type=Path), callback=lambda _, __, folder: folder and _for_figures(folder),
+        help="Write pictures (SVG) and their tables (CSV) to this folder.",
+    )(command)  # fmt: skip
+
+
+def _for_figures(folder: Path) -> Path:
+    """Leaves nothing behind: the folder is made where the figures are."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise OccupiedError(f"{there} is no folder; expected one for figures, or a new name; choose another place for --figures")
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        what = f"nothing can be written to {there} ({error.strerror})"
+        raise InputError(f"{what}; expected a folder for figures that you have the right to use; choose another one") from error
+    return folder
 
 
 def write_drawn(drawn: "Drawn", folder: Path) -> None:
