@@ -366,6 +366,41 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     assert [entry["epoch"] for entry in lines] == list(range(1, len(lines) + 1))
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "the disk")])
+def test_what_is_said_of_a_command_that_was_stopped_is_true(
+    stop: BaseException, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    def stopped(*_: object, **__: object) -> None:
+        raise stop
+
+    (tmp_path / "study").write_text(text)  # a text, not the command
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(files, "_placed", {})
+    words = ["compare", "ngram:1", "ngram:2", "--text", "study", "--figures", "made"]
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnscope.comparison.comparison.read_all", stopped)
+        status, error = fails(capsys, *words)
+    assert status == (130 if isinstance(stop, KeyboardInterrupt) else 1)
+    assert error.endswith("; nothing was changed")
+    assert not (tmp_path / "made").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnscope.views.canvas.to_svg", stopped)
+        status, error = fails(capsys, *words)
+    written = sorted((tmp_path / "made").iterdir())
+    assert len(written) > 3
+    assert all(path.suffix == ".csv" for path in written)
+    said = f"made/tree.csv and {len(written) - 1} more had been written and are kept: run the same command again for the rest"
+    assert error.endswith(said)
+    monkeypatch.setattr("rnnscope.ngrams.ladder.ladder", stopped)
+    shutil.rmtree(tmp_path / "made")  # what is gone isn't kept
+    _, error = fails(capsys, "ngram", "study", "--orders", "1", "--index", "counts")
+    assert error.endswith("counts had been written and is kept: run the same command again for the rest")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["hypotheses"], ["hypotheses", "--json"], ["compare", "--help"], ["ngram", "text", "--csv"]]
 )

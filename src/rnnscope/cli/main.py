@@ -15,6 +15,7 @@ import click
 from rnnscope import __version__
 from rnnscope.cli import compare, contexts, dynamics, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
 from rnnscope.exceptions import FollowerError, RnnscopeError
+from rnnscope.files import placed
 
 
 class _NobodyReadsError(Exception):
@@ -118,10 +119,14 @@ _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a sm
 
 
 def _going_on(given: list[str]) -> str:
-    if "study" in given or "record" in given:
+    command = next((word for word in given if not word.startswith("-")), None)
+    if command in ("study", "record"):
         return "what is done is kept: run the same command again to go on"
-    if "train" in given or "sweep" in given:
+    if command in ("train", "sweep"):
         return "what is done is kept: run the same command with --resume to go on"
+    if done := placed():
+        more = f" and {len(done) - 1} more" if len(done) > 1 else ""
+        return f"{done[-1]}{more} had been written and {'are' if more else 'is'} kept: run the same command again for the rest"
     return "nothing was changed"
 
 
