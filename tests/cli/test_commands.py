@@ -656,3 +656,31 @@ def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tm
     done = subprocess.run(words, env=bare | home, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert sorted(done.stderr.splitlines()) == sorted(f"made/{path.name}" for path in (tmp_path / "made").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("compare a b --table models --pair ()", "--pair changes nothing here; it is for --table distances and --figures"),
+        ("compare a b --table gains --by argmax", "--by changes nothing here; it is for --table overlap and --figures"),
+        ("errors a b --excerpts 2 --json", "--excerpts changes nothing here; it is for --table errors without --json and --csv"),
+        ("errors a b --excerpts 2 --table gained", "--excerpts changes nothing here"),
+        ("dynamics a --signal cell", "--signal changes nothing here; it is for --table units and appearances"),
+        ("dynamics a --hypothesis column --table kl", "--hypothesis changes nothing here; it is for --table units and appearances"),
+        ("dynamics a --reference ngram:2 --table units", "--reference changes nothing here; it is for --table kl, nearest and"),
+        ("record a --out t --tolerance 0.1", "--tolerance changes nothing here; it is for --streams: add that, or leave --tol"),
+        ("cells t --all --untrained u", "--untrained changes nothing here; it is for the best units, without --all"),
+        ("planted --judge r.csv --against b --seed 1", "--seed changes nothing here; it is for networks that are made here"),
+        ("planted --out b --csv", "--out writes a benchmark and prints no table; leave --csv out"),
+        ("train warpeace --language c --out r", "warpeace is prose, not in c; leave that out"),
+        ("train linux --language python --out r", "linux is written in c, not in python; leave that out"),
+        ("ngram t --language c", "No such option '--language'"),
+    ],
+)
+def test_an_option_that_changes_nothing_is_wrong_usage(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, error = fails(capsys, *words.split())
+    assert (status, said in error) == (2, True), error
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import click
 
 from rnnscope.cli.models import model_options, opened
 from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ _MOST = 10
 @figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str, folder: Path | None,
-    form: str | None,
+    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str,
+    folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
 
@@ -59,6 +60,8 @@ def compare(
         raise UsageError("gains are of one model over another; give two")
     if "tree" in chosen and len(models) < 2:
         raise UsageError("a tree joins models; give two at least")
+    expect_used("pair", "distances" in chosen or folder, "--table distances and --figures")
+    expect_used("by", "overlap" in chosen or folder, "--table overlap and --figures")
     known, corpus = opened(models, text)
     with progress_bar("read") as progress:
         found = run_comparison(known, corpus.split(split), by=by, progress=progress)
@@ -110,8 +113,8 @@ def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
 @figures_option
 @table_options
 def errors(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], excerpts: int | None, folder: Path | None,
-    form: str | None,
+    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], excerpts: int | None,
+    folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
 
@@ -134,6 +137,7 @@ def errors(
         raise UsageError(f"--{form} prints one table, not {len(tables)}; give --table once")
     if "gained" in tables and len(models) != 2:
         raise UsageError(f"what was gained is of one model over another; give two, not {len(models)}")
+    expect_used("excerpts", "errors" in tables and not form, "--table errors without --json and --csv")
     known, corpus = opened(models, text)
     chosen = oracles()  # the same objects: n-grams are counted once
     found = {}

@@ -15,7 +15,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def text_options(command: F) -> F:
     """Adds `--symbols` and `--language`, for a text that a network is trained on."""
     languages = click.Choice(["python", "c"])
-    command = click.option("--language", type=languages, help="The programming language.  [default: found out]")(command)
+    return symbols_option(
+        click.option("--language", type=languages, help="The programming language.  [default: found out]")(command)
+    )
+
+
+def symbols_option(command: F) -> F:
+    """Adds `--symbols`, for a text that is read as what it is, whatever language it is in."""
     kinds = click.Choice(["bytes", "characters"])
     return click.option("--symbols", type=kinds, help="What the text is made of.  [default: characters, or the corpus's own]")(
         command
