@@ -672,6 +672,7 @@ def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tm
         ("cells t --all --untrained u", "--untrained changes nothing here; it is for the best units, without --all"),
         ("planted --judge r.csv --against b --seed 1", "--seed changes nothing here; it is for networks that are made here"),
         ("planted --out b --csv", "--out writes a benchmark and prints no table; leave --csv out"),
+        ("compare ngram:1 --text t --unknown skip", "--unknown changes nothing here; it is for networks"),
         ("train warpeace --language c --out r", "warpeace is prose, not in c; leave that out"),
         ("train linux --language python --out r", "linux is written in c, not in python; leave that out"),
         ("ngram t --language c", "No such option '--language'"),
@@ -684,3 +685,27 @@ def test_an_option_that_changes_nothing_is_wrong_usage(
     status, error = fails(capsys, *words.split())
     assert (status, said in error) == (2, True), error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_to_do_with_symbols_that_a_network_does_not_know(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.py").write_text(text)
+    Path("odd.py").write_text(text.replace("add two", "€dd two"))
+    kept = ["--units", 8, "--updates", 3, "--batch", 4, "--snapshots", 1]
+    assert command("train", "small.py", "--out", "run", *kept, cwd=tmp_path).returncode == 0
+    for words in (
+        ["evaluate", "run", "odd.py"],
+        ["attribution", "run", "odd.py", "--back", 3],
+        ["compare", "ngram:2", "run", "--text", "odd.py"],
+        ["errors", "run", "--text", "odd.py"],
+        ["contexts", "run", "--text", "odd.py", "--lengths", "1,2", "--places", 9, "--way", "cut"],
+        ["dynamics", "run", "--text", "odd.py", "--length", 99, "--reference", "ngram:1"],
+    ):
+        status, error = fails(capsys, *words)
+        assert (status, "symbol '€' at position" in error, "skip or replace" in error) == (1, True, True), error
+        for what in ("skip", "replace"):
+            assert len(rows(capsys, *words, "--unknown", what)) > 0
+    reading = {name for name, each in group.commands.items() if any("--unknown" in option.opts for option in each.params)}
+    assert reading == {"evaluate", "record", "attribution", "compare", "errors", "contexts", "dynamics"}

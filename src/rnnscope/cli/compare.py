@@ -37,7 +37,7 @@ _MOST = 10
 @figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str,
     folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
@@ -62,7 +62,7 @@ def compare(
         raise UsageError("a tree joins models; give two at least")
     expect_used("pair", "distances" in chosen or folder, "--table distances and --figures")
     expect_used("by", "overlap" in chosen or folder, "--table overlap and --figures")
-    known, corpus = opened(models, text)
+    known, corpus = opened(models, text, unknown)
     with progress_bar("read") as progress:
         found = run_comparison(known, corpus.split(split), by=by, progress=progress)
     if folder is not None:
@@ -113,7 +113,7 @@ def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
 @figures_option
 @table_options
 def errors(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], excerpts: int | None,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], excerpts: int | None,
     folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
@@ -138,7 +138,7 @@ def errors(
     if "gained" in tables and len(models) != 2:
         raise UsageError(f"what was gained is of one model over another; give two, not {len(models)}")
     expect_used("excerpts", "errors" in tables and not form, "--table errors without --json and --csv")
-    known, corpus = opened(models, text)
+    known, corpus = opened(models, text, unknown)
     chosen = oracles()  # the same objects: n-grams are counted once
     found = {}
     for name, model in known.items():

@@ -7,6 +7,7 @@ import click
 
 from rnnscope.cli.models import models_of
 from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.texts import unknown_option
 from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
@@ -41,6 +42,7 @@ _PEOPLE = {
 @click.option(
     "--length", "most", type=click.IntRange(min=2), help="Only so many symbols of it.  [default: 100,000; for units 32,768]"
 )
+@unknown_option
 @figures_option
 @table_options
 def dynamics(
@@ -52,6 +54,7 @@ def dynamics(
     text: str | None,
     split: str,
     most: int | None,
+    unknown: str,
     folder: Path | None,
     form: str | None,
 ) -> None:
@@ -78,7 +81,7 @@ def dynamics(
     for option in ("names", "signal"):
         expect_used(option, units, "--table units and appearances")
     opened = Run.open(run)
-    whole, _ = text_of(opened, text)
+    whole, _ = text_of(opened, text, unknown)
     part = whole.split(split)
     found: dict[str, pd.DataFrame] = {}
     drawn: dict[str, Figure] = {}
