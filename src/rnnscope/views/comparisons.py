@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from rnnscope.comparison.venn import Venn
-from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed
+from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, themed
 from rnnscope.views.palette import BLUE, RED, SERIES
 
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
@@ -25,7 +25,7 @@ def venn(data: Venn) -> Figure:
     total = max(sum(data.counts.values()), 1)
     for k, ((x, y, r), name) in enumerate(zip(data.circles, data.names, strict=True)):
         axes.add_patch(Circle((x, y), r, facecolor=SERIES[k], alpha=0.22))
-        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=name))
+        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=named(name)))
     for chosen, place in data.places.items():
         share = data.counts[chosen] / total
         if place and share >= 0.005:
@@ -65,7 +65,7 @@ def distances(table: pd.DataFrame) -> Figure:
         style = _DASHES[k % len(_DASHES)]
         axes.plot(
             part["distance"], part["probability"], color=colour, linestyle=style, linewidth=1.8, marker="o", markersize=3,
-            label=str(name),
+            label=named(str(name)),
         )  # fmt: skip
         axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
     axes.set_xlabel("symbols since it was opened")
@@ -85,7 +85,7 @@ def contexts(table: pd.DataFrame) -> Figure:
             style = _DASHES[ways.index(str(way)) % len(_DASHES)]
             axes.plot(
                 some["context"], some["rise"], color=SERIES[k % len(SERIES)], linestyle=style, marker="os^D"[k % 4], markersize=3,
-                label=f"{name}, {way}",
+                label=named(f"{name}, {way}"),
             )  # fmt: skip
             axes.fill_between(some["context"], some["low"], some["high"], color=SERIES[k % len(SERIES)], alpha=0.08, linewidth=0)
     axes.set_xscale("log")
@@ -126,7 +126,7 @@ def model_map(places: pd.DataFrame) -> Figure:
     axes.margins(0.18)
     if len(kinds) > 1:
         for k, kind in enumerate(kinds):
-            axes.scatter([], [], s=40, color=SERIES[k % len(SERIES)], marker="o", label=str(kind))
+            axes.scatter([], [], s=40, color=SERIES[k % len(SERIES)], marker="o", label=named(str(kind)))
         legend(axes)
     return figure
 

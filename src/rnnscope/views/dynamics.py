@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from rnnscope.views.canvas import THEMED, themed
+from rnnscope.views.canvas import THEMED, named, themed
 from rnnscope.views.palette import SERIES
 
 _MARKERS = "os^DvPX<>*"
@@ -21,7 +21,7 @@ def divergence(table: pd.DataFrame) -> Figure:
     figure, [axes] = themed(5.6, 3.6)
     for name, part, style in _lines(table, "reference"):
         epochs, kl = part["epochs"].to_numpy(float), part["kl"].to_numpy(float)
-        axes.plot(epochs, kl, label=name, **style)
+        axes.plot(epochs, kl, label=named(name), **style)
         if np.isfinite(kl).any():
             least = int(kl.argmin())
             axes.plot(epochs[least], kl[least], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"])
@@ -40,7 +40,7 @@ def differences(table: pd.DataFrame) -> Figure:
     """The network's loss less each reference's over the epochs, a line for each; below 0 the network is the better one."""
     figure, [axes] = themed(5.6, 3.6)
     for name, part, style in _lines(table, "reference"):
-        axes.plot(part["epochs"], part["difference"], label=name, **style)
+        axes.plot(part["epochs"], part["difference"], label=named(name), **style)
     axes.axhline(0, color=THEMED, linewidth=1)
     _over_epochs(axes, table["epochs"])
     axes.set_ylabel("loss less the reference’s, nats")
@@ -58,7 +58,7 @@ def units(table: pd.DataFrame) -> Figure:
         twice = some.groupby("hypothesis")["unit"].nunique().max() > 1
         names = some["hypothesis"] + (" " + some["signal"] + "[" + some["unit"].astype(str) + "]" if twice else "")
         for name, part, style in _lines(some.assign(line=names), "line"):
-            axes.plot(part["epochs"], part["score"], label=name, **style)
+            axes.plot(part["epochs"], part["score"], label=named(name), **style)
         _over_epochs(axes, some["epochs"])
         axes.set_ylabel(words.get(measure, measure))
         _beside(axes)
