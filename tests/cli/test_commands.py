@@ -709,3 +709,23 @@ def test_what_to_do_with_symbols_that_a_network_does_not_know(
             assert len(rows(capsys, *words, "--unknown", what)) > 0
     reading = {name for name, each in group.commands.items() if any("--unknown" in option.opts for option in each.params)}
     assert reading == {"evaluate", "record", "attribution", "compare", "errors", "contexts", "dynamics"}
+
+
+def test_a_text_without_the_pair_is_said_to_have_none(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain").write_text(text)
+    words = ["compare", "ngram:1", "--text", "plain", "--table", "distances", "--pair", "[]", "--figures", "made"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--csv"])
+    printed = capsys.readouterr()
+    assert not left.value.code
+    assert len(printed.out.splitlines()) > 1
+    assert "no pair" not in printed.err
+    with pytest.raises(SystemExit) as left:
+        main([*["<>" if word == "[]" else word for word in words], "--csv"])
+    printed = capsys.readouterr()
+    assert not left.value.code
+    assert printed.out == "model,pair,distance,count,probability,low,high\n"
+    assert printed.err.splitlines()[-1] == "no pair of <> is opened and closed again in what was read"

@@ -73,6 +73,8 @@ def compare(
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
+        if name == "distances" and not len(table):
+            click.echo(f"no pair of {pair} is opened and closed again in what was read", err=True)
         print_table(_ends(table) if name == "gains" and not form else table, form)
 
 

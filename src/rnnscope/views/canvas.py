@@ -30,6 +30,14 @@ def themed(width: float, height: float, panels: int = 1) -> tuple[Figure, list[A
     return figure, grid
 
 
+def nothing(why: str) -> Figure:
+    """What stands in place of a figure that has nothing to show: a sentence that says so."""
+    figure, [axes] = themed(5.2, 0.8)
+    axes.axis("off")
+    axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=9, color=THEMED, transform=axes.transAxes, wrap=True)
+    return figure
+
+
 def plain(axes: Axes) -> None:
     """Axes without a background and a box, in the page's colours."""
     axes.patch.set_alpha(0)
