@@ -23,6 +23,7 @@ _UNFINISHED = ".rnnscope-unfinished-"
 _LOCK = ".rnnscope-lock"
 _MANY = 64
 """Files that take longer to flush one by one than all that the machine has to write."""
+_placed: dict[Path, None] = {}
 
 
 @contextmanager
@@ -91,6 +92,12 @@ def _move(new: Path, path: Path, room: Path) -> None:
             old.rename(path)
         raise
     _flush_folder(path.parent)
+    _placed[path] = None
+
+
+def placed() -> list[Path]:
+    """The files and folders that this process has put into their places so far, as far as they are still there."""
+    return [path for path in _placed if path.exists()]
 
 
 def clear_partial(folder: Path, *, below: bool = False) -> None:

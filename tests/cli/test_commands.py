@@ -368,12 +368,63 @@ def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
     assert [entry["epoch"] for entry in lines] == list(range(1, len(lines) + 1))
 
 
-def test_output_that_nobody_reads_to_its_end() -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m rnnscope hypotheses | head -n 1", shell=True, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert done.stderr == ""
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "the disk")])
+def test_what_is_said_of_a_command_that_was_stopped_is_true(
+    stop: BaseException, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    def stopped(*_: object, **__: object) -> None:
+        raise stop
+
+    (tmp_path / "study").write_text(text)  # a text, not the command
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(files, "_placed", {})
+    words = ["compare", "ngram:1", "ngram:2", "--text", "study", "--figures", "made"]
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnscope.comparison.comparison.read_all", stopped)
+        status, error = fails(capsys, *words)
+    assert status == (130 if isinstance(stop, KeyboardInterrupt) else 1)
+    assert error.endswith("; nothing was changed")
+    assert not (tmp_path / "made").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnscope.views.canvas.to_svg", stopped)
+        status, error = fails(capsys, *words)
+    written = sorted((tmp_path / "made").iterdir())
+    assert len(written) > 3
+    assert all(path.suffix == ".csv" for path in written)
+    said = f"made/tree.csv and {len(written) - 1} more had been written and are kept: run the same command again for the rest"
+    assert error.endswith(said)
+    monkeypatch.setattr("rnnscope.ngrams.ladder.ladder", stopped)
+    shutil.rmtree(tmp_path / "made")  # what is gone isn't kept
+    _, error = fails(capsys, "ngram", "study", "--orders", "1", "--index", "counts")
+    assert error.endswith("counts had been written and is kept: run the same command again for the rest")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["hypotheses"], ["hypotheses", "--json"], ["compare", "--help"], ["ngram", "text", "--csv"]]
+)
+def test_output_that_nobody_reads_ends_a_command_as_it_ends_other_tools(arguments: list[str], text: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(text)
+    reading, writing = os.pipe()
+    os.close(reading)  # before anything is printed, so that it never depends on who is quicker
+    with os.fdopen(writing, "wb") as nobody:
+        words = [sys.executable, "-m", "rnnscope", *arguments]
+        done = subprocess.run(words, stdout=nobody, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr("rnnscope.cli.look.print_table", breaks)
+    with Path(os.devnull).open("w") as out, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        status, error = fails(capsys, "hypotheses")
+    assert (status, "a pipe to another process broke" in error) == (1, True)
 
 
 def test_a_field_is_given_once(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -587,3 +638,118 @@ def test_a_missing_kernel_is_said_once(tmp_path: Path) -> None:
     said = [line for line in done.stderr.splitlines() if line.startswith("rnnscope: networks are computed by torch")]
     assert len(said) == (sys.platform == "linux")
     assert "Warning" not in done.stderr
+
+
+FIGURED = [
+    ["compare", "nowhere"],
+    ["errors", "nowhere"],
+    ["contexts", "nowhere"],
+    ["dynamics", "nowhere"],
+    ["saturation", "nowhere"],
+    ["attribution", "nowhere"],
+    ["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"],
+]
+
+
+@pytest.mark.parametrize("words", FIGURED, ids=lambda words: words[0])
+def test_a_folder_for_figures_is_looked_at_before_anything_else(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone" / "away")
+    for place, said in (
+        ("file", f"{tmp_path}/file is no folder; expected one for figures"),
+        ("file/below/it", f"{tmp_path}/file is no folder"),
+        ("dangling", f"{tmp_path}/dangling is no folder"),
+        ("/proc/figures", "nothing can be written to /proc (No such file or directory)"),
+    ):
+        status, error = fails(capsys, *words, "--figures", tmp_path / place)
+        assert (status, said in error) == (1, True), error
+    assert "nowhere is not a" in fails(capsys, *words, "--figures", tmp_path / "made" / "with" / "its parents")[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
+    assert {words[0] for words in FIGURED} == {
+        name for name, each in group.commands.items() if any("--figures" in option.opts for option in each.params)
+    }
+
+
+def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tmp_path: Path) -> None:
+    (tmp_path / "small").write_text(text)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPLCONFIGDIR"))}
+    words = [sys.executable, "-m", "rnnscope", "compare", "ngram:1", "ngram:2", "--text", "small", "--figures", "made"]
+    home = {"HOME": "/proc/nobody"}
+    done = subprocess.run(words, env=bare | home, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines()) == sorted(f"made/{path.name}" for path in (tmp_path / "made").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("compare a b --table models --pair ()", "--pair changes nothing here; it is for --table distances and --figures"),
+        ("compare a b --table gains --by argmax", "--by changes nothing here; it is for --table overlap and --figures"),
+        ("errors a b --excerpts 2 --json", "--excerpts changes nothing here; it is for --table errors without --json and --csv"),
+        ("errors a b --excerpts 2 --table gained", "--excerpts changes nothing here"),
+        ("dynamics a --signal cell", "--signal changes nothing here; it is for --table units and appearances"),
+        ("dynamics a --hypothesis column --table kl", "--hypothesis changes nothing here; it is for --table units and appearances"),
+        ("dynamics a --reference ngram:2 --table units", "--reference changes nothing here; it is for --table kl, nearest and"),
+        ("record a --out t --tolerance 0.1", "--tolerance changes nothing here; it is for --streams: add that, or leave --tol"),
+        ("cells t --all --untrained u", "--untrained changes nothing here; it is for the best units, without --all"),
+        ("planted --judge r.csv --against b --seed 1", "--seed changes nothing here; it is for networks that are made here"),
+        ("planted --out b --csv", "--out writes a benchmark and prints no table; leave --csv out"),
+        ("compare ngram:1 --text t --unknown skip", "--unknown changes nothing here; it is for networks"),
+        ("train warpeace --language c --out r", "warpeace is prose, not in c; leave that out"),
+        ("train linux --language python --out r", "linux is written in c, not in python; leave that out"),
+        ("ngram t --language c", "No such option '--language'"),
+    ],
+)
+def test_an_option_that_changes_nothing_is_wrong_usage(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, error = fails(capsys, *words.split())
+    assert (status, said in error) == (2, True), error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_to_do_with_symbols_that_a_network_does_not_know(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.py").write_text(text)
+    Path("odd.py").write_text(text.replace("add two", "€dd two"))
+    kept = ["--units", 8, "--updates", 3, "--batch", 4, "--snapshots", 1]
+    assert command("train", "small.py", "--out", "run", *kept, cwd=tmp_path).returncode == 0
+    for words in (
+        ["evaluate", "run", "odd.py"],
+        ["attribution", "run", "odd.py", "--back", 3],
+        ["compare", "ngram:2", "run", "--text", "odd.py"],
+        ["errors", "run", "--text", "odd.py"],
+        ["contexts", "run", "--text", "odd.py", "--lengths", "1,2", "--places", 9, "--way", "cut"],
+        ["dynamics", "run", "--text", "odd.py", "--length", 99, "--reference", "ngram:1"],
+    ):
+        status, error = fails(capsys, *words)
+        assert (status, "symbol '€' at position" in error, "skip or replace" in error) == (1, True, True), error
+        for what in ("skip", "replace"):
+            assert len(rows(capsys, *words, "--unknown", what)) > 0
+    reading = {name for name, each in group.commands.items() if any("--unknown" in option.opts for option in each.params)}
+    assert reading == {"evaluate", "record", "attribution", "compare", "errors", "contexts", "dynamics"}
+
+
+def test_a_text_without_the_pair_is_said_to_have_none(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain").write_text(text)
+    words = ["compare", "ngram:1", "--text", "plain", "--table", "distances", "--pair", "[]", "--figures", "made"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--csv"])
+    printed = capsys.readouterr()
+    assert not left.value.code
+    assert len(printed.out.splitlines()) > 1
+    assert "no pair" not in printed.err
+    with pytest.raises(SystemExit) as left:
+        main([*["<>" if word == "[]" else word for word in words], "--csv"])
+    printed = capsys.readouterr()
+    assert not left.value.code
+    assert printed.out == "model,pair,distance,count,probability,low,high\n"
+    assert printed.err.splitlines()[-1] == "no pair of <> is opened and closed again in what was read"

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -169,6 +170,26 @@ def test_a_unit_is_of_one_kind_which_its_mirror_image_is_of_too() -> None:
     assert seen == {"", "dead", "latch", "counter"}
 
 
+def test_steps_over_the_edges_of_segments_are_none() -> None:
+    """Units that go up and fall back once in each segment, before its edge, at it, or behind it; and ones that only seem to."""
+    size, segments, at = 7, 60, np.arange(7 * 60)
+    corpus = parts("ab" * len(at), [size] * segments)
+    falls = {shift: -((at + shift) % size) for shift in (0, 1, -1)}  # by 0: at the edge alone
+    sides = at // size % 2 + 0.0
+    states = np.column_stack([falls[0], falls[1], falls[-1], sides]).astype(float)
+    keeps = np.full((len(at), 4), 0.99)
+    expected = ["", "counter", "counter", ""]  # a latch crosses, which at edges nothing does
+    assert memories(keeps, states, corpus=corpus)["kind"].tolist() == expected
+    for piece in (size, size + 1, 2 * size, 100):  # what is read at once
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("rnnscope.analysis.sources.PIECE", piece)
+            assert memories(keeps, states, corpus=corpus)["kind"].tolist() == expected, piece
+    assert memories(keeps, states)["kind"].tolist() == ["counter", "counter", "counter", ""]  # one segment
+    slow = np.repeat(sides, 5)[:, None]
+    edged, whole = parts("ab" * len(slow), [size * 5] * segments), None
+    assert [memories(np.full_like(slow, 0.99), slow, corpus=c)["kind"][0] for c in (edged, whole)] == ["", "latch"]
+
+
 # Comparisons
 
 
@@ -225,17 +246,42 @@ def test_the_order_of_places_does_not_matter_to_mean_gains(readings: Readings, s
 
 
 def matched(text: str, pair: str) -> list[tuple[int, int]]:
-    """Where a pair opens and closes in prose: a stack, empty after each empty line."""
+    """Where a pair opens and closes: brackets on a stack, double quotes of any form one after the other."""
+    opening, closing = ('"“”', '"“”') if pair == '""' else (pair[0], pair[1])
     opened: list[int] = []
-    spans, blank = [], False
+    spans = []
     for at, c in enumerate(text):
-        if c == "\n" and blank:
-            opened.clear()
-        blank = (c == "\n" and not blank) or (c == " " and blank)
-        if c == pair[1] and opened:
+        if c in closing and opened:
             spans.append((opened.pop(), at))
-        elif c == pair[0]:
+        elif c in opening:
             opened.append(at)
+    return spans
+
+
+def single(text: str) -> list[tuple[int, int]]:
+    """Single quotes: open after no letter and before something, close after something and before no letter; else apostrophes."""
+    opened, spans = -1, []
+    for at, c in enumerate(text):
+        before, after = text[at - 1 : at] or " ", text[at + 1 : at + 2] or " "
+        opens = c in "'‘" and not (before.isalnum() or before in "'’") and not after.isspace()
+        if opens and opened < 0:
+            opened = at
+        elif not opens and c in "'’" and not before.isspace() and not after.isalnum() and opened >= 0:
+            spans.append((opened, at))
+            opened = -1
+    return spans
+
+
+def in_prose(text: str, pair: str) -> list[tuple[int, int]]:
+    """The same in prose: nothing that was opened outlives its paragraph, which an empty line ends."""
+    spans, start, stop, lines = [], 0, 0, text.split("\n")
+    for k, line in enumerate(lines):
+        stop = min(stop + len(line) + 1, len(text))
+        if stop == len(text) or (k and not line.strip()):
+            paragraph = text[start:stop]
+            found = single(paragraph) if pair == "''" else matched(paragraph, pair)
+            spans += [(a + start, b + start) for a, b in found]
+            start = stop
     return spans
 
 
@@ -254,18 +300,26 @@ def check_distances(corpus: rs.Corpus, pair: str, width: int, expected: list[tup
     assert table["probability"].between(0, 1).all()
 
 
+@st.composite
+def prose(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Pieces of prose full of a pair, open and closed, and of ends of paragraphs."""
+    pair = draw(st.sampled_from(["{}", "()", "[]", "<>", '""', "''"]))
+    marks = {'""': ['"', "“", "”", ' "'], "''": [" '", "'", "‘", "’ ", "a'a"]}.get(pair, [pair[0], pair[0], pair[1]])
+    ends = ["\n\n", "\n \t\n", "\r\n\r\n", "a\r\n", "b\n"]
+    word = st.sampled_from([*marks, *marks, *ends, "a", " ", "."])
+    return draw(st.lists(st.lists(word, min_size=1, max_size=25).map("".join), min_size=1, max_size=3)), pair
+
+
 @many
-@given(
-    st.lists(st.text('(([]{}<>)" \n\na', min_size=1, max_size=50), min_size=1, max_size=3),
-    st.sampled_from(["{}", "()", "[]", "<>", '""']),
-    st.integers(1, 25),
-    seeds,
-)
-def test_every_pair_in_prose_is_counted_once(pieces: list[str], pair: str, width: int, seed: int) -> None:
-    text = "".join(pieces)
-    corpus = parts(text + ".", [len(piece) for piece in pieces])  # what ends a piece has a successor
+@given(prose(), st.integers(1, 25), seeds)
+@example((["(a\n\nb) (c)", "(d", "e)"], "()"), 1, 0)
+@example((['"a\n \n"b" c', '"d', 'e"'], '""'), 1, 0)
+@example((["'a\r\n\r\nb' 'c' d's", "'e 'f'"], "''"), 1, 0)
+def test_every_pair_in_prose_is_counted_once(given_: tuple[list[str], str], width: int, seed: int) -> None:
+    pieces, pair = given_
+    corpus = parts("".join(pieces) + ".", [len(piece) for piece in pieces])  # what ends a piece has a successor
     starts = np.cumsum([0, *map(len, pieces)])
-    expected = [(a + at, b + at) for piece, at in zip(pieces, starts.tolist(), strict=False) for a, b in matched(piece, pair)]
+    expected = [(a + at, b + at) for piece, at in zip(pieces, starts.tolist(), strict=False) for a, b in in_prose(piece, pair)]
     check_distances(corpus, pair, width, expected, seed)
 
 
@@ -281,9 +335,41 @@ nested = st.recursive(
 @some
 @given(st.lists(nested, min_size=1, max_size=4), st.sampled_from(["{}", "()", "[]"]), st.integers(1, 25), seeds)
 def test_every_pair_in_a_program_is_counted_once(lines: list[str], pair: str, width: int, seed: int) -> None:
-    program = "".join(f"x = {line}\n" for line in lines)
-    bare = program.replace("'('", "'_'").replace("')}'", "'__'")  # those in strings don't count
+    program, bare = written(lines)
     check_distances(rs.Corpus.from_text(program, language="python"), pair, width, matched(bare, pair), seed)
+
+
+def written(lines: list[str]) -> tuple[str, str]:
+    """A program, and the same without the brackets in its strings, which don't count."""
+    program = "".join(f"x = {line}\n" for line in lines)
+    return program, program.replace("'('", "'_'").replace("')}'", "'__'")
+
+
+@many
+@given(
+    st.lists(nested, min_size=2, max_size=4), st.sampled_from(["{}", "()", "[]"]), st.lists(st.integers(0, 99)), st.integers(0, 3)
+)
+@example(["(a)", "(a)"], "()", [0], 0)  # before what opens
+@example(["(a)", "(a)"], "()", [2], 1)  # before what closes
+@example(["(a)", "(a)"], "()", [3, 4], 1)  # behind it, and the line between left out
+@example(["('(')", "({a: 1})"], "()", [3], 3)  # in a string
+def test_pairs_of_a_program_that_lie_in_a_piece_whole_are_counted(lines: list[str], pair: str, cut: list[int], out: int) -> None:
+    """The text is cut where it hurts, before and behind brackets and in strings, and one piece is left out."""
+    program, bare = written(lines)
+    pairs = matched(bare, pair)
+    hurting = sorted(
+        {at + by for both in pairs for at in both for by in (0, 1)} | {at + 1 for at, c in enumerate(program) if c == "'"}
+    )
+    cuts = sorted({0, *(hurting[k % len(hurting)] for k in cut if hurting), len(program)})
+    pieces = [piece for k, piece in enumerate(pairwise(cuts)) if k != out or len(cuts) == 2]
+    corpus = rs.Corpus.from_text(program, language="python").pieces(np.array(pieces))
+    expected = [
+        (opened - a + start, closed - a + start)
+        for (a, b), (start, _) in zip(pieces, corpus.spans(), strict=True)
+        for opened, closed in pairs
+        if a <= opened and closed < b
+    ]
+    check_distances(corpus, pair, 1, expected, 0)
 
 
 # Trainings

@@ -63,6 +63,19 @@ def test_words_of_a_training_text_end_with_its_segments() -> None:
     assert known.train_counts.tolist() == [0] * 9
 
 
+def test_the_training_text_of_streams_is_counted_piece_by_piece() -> None:
+    """A word that ends a piece is whole there, whatever follows it in the text or begins the next piece."""
+    text = "the  cats o cat dog the x y dog."
+    rule = rs.StreamSplit(0.5, 0.25, batch=2, length=4)
+    corpus = rs.Corpus.from_text(text, rule=rule)
+    assert [corpus.split("train").to_str(a, b) for a, b in corpus.split("train").spans()] == ["the  cat", "dog the "]
+    assert corpus.split("test").to_str() == "cat dog."
+    whole = Mistakes(corpus, corpus.split("train"), np.arange(len(text)), np.full(len(text), 0.1), len(text))
+    counted = {text[a:b]: int(whole.train_counts[a]) for a, b in zip(whole.words.starts, whole.words.stops, strict=True)}
+    assert counted == {"the": 2, "cats": 0, "o": 0, "cat": 1, "dog": 1, "x": 0, "y": 0}
+    assert removed(RareWord(0), whole) == ".....cats.o.............x.y....."
+
+
 def test_word_model_and_punctuation() -> None:
     text = 'He said, "go (now)!"\r\nIt\'s—_fine_.'
     after = [i for i in range(1, len(text)) if text[i - 1] in ' "\r\n']

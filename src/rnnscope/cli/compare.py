@@ -7,6 +7,7 @@ import click
 
 from rnnscope.cli.models import model_options, opened
 from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ _MOST = 10
 @figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], by: str, pair: str, folder: Path | None,
-    form: str | None,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str,
+    folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
 
@@ -59,7 +60,9 @@ def compare(
         raise UsageError("gains are of one model over another; give two")
     if "tree" in chosen and len(models) < 2:
         raise UsageError("a tree joins models; give two at least")
-    known, corpus = opened(models, text)
+    expect_used("pair", "distances" in chosen or folder, "--table distances and --figures")
+    expect_used("by", "overlap" in chosen or folder, "--table overlap and --figures")
+    known, corpus = opened(models, text, unknown)
     with progress_bar("read") as progress:
         found = run_comparison(known, corpus.split(split), by=by, progress=progress)
     if folder is not None:
@@ -70,6 +73,8 @@ def compare(
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
+        if name == "distances" and not len(table):
+            click.echo(f"no pair of {pair} is opened and closed again in what was read", err=True)
         print_table(_ends(table) if name == "gains" and not form else table, form)
 
 
@@ -110,8 +115,8 @@ def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
 @figures_option
 @table_options
 def errors(
-    models: tuple[str, ...], text: str | None, split: str, wanted: tuple[str, ...], excerpts: int | None, folder: Path | None,
-    form: str | None,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], excerpts: int | None,
+    folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What kind each error of a model is: oracles take them away one after the other, as in the paper's section 7.
 
@@ -134,7 +139,8 @@ def errors(
         raise UsageError(f"--{form} prints one table, not {len(tables)}; give --table once")
     if "gained" in tables and len(models) != 2:
         raise UsageError(f"what was gained is of one model over another; give two, not {len(models)}")
-    known, corpus = opened(models, text)
+    expect_used("excerpts", "errors" in tables and not form, "--table errors without --json and --csv")
+    known, corpus = opened(models, text, unknown)
     chosen = oracles()  # the same objects: n-grams are counted once
     found = {}
     for name, model in known.items():

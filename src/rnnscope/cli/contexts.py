@@ -24,8 +24,8 @@ from rnnscope.cli.show import figures_option, print_table, progress_bar, table_o
 @figures_option
 @table_options
 def contexts(
-    models: tuple[str, ...], text: str | None, split: str, lengths: list[int], ways: tuple[str, ...], places: int, seed: int,
-    folder: Path | None, form: str | None,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, lengths: list[int], ways: tuple[str, ...], places: int,
+    seed: int, folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """How far back models look: their loss when only the last k symbols are as they were.
 
@@ -43,7 +43,7 @@ def contexts(
     from rnnscope.views import comparisons
     from rnnscope.views.drawn import Drawn
 
-    known, corpus = opened(models, text)
+    known, corpus = opened(models, text, unknown)
     part = corpus.split(split)
     with progress_bar("read") as progress:
         table = measure(known, part, lengths, ways=ways or WAYS, places=places, seed=seed, progress=progress)

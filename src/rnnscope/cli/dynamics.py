@@ -7,6 +7,8 @@ import click
 
 from rnnscope.cli.models import models_of
 from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.texts import unknown_option
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _PEOPLE = {
 @click.option(
     "--length", "most", type=click.IntRange(min=2), help="Only so many symbols of it.  [default: 100,000; for units 32,768]"
 )
+@unknown_option
 @figures_option
 @table_options
 def dynamics(
@@ -51,6 +54,7 @@ def dynamics(
     text: str | None,
     split: str,
     most: int | None,
+    unknown: str,
     folder: Path | None,
     form: str | None,
 ) -> None:
@@ -72,14 +76,18 @@ def dynamics(
     chosen = wanted or ("closest",)
     if form and len(chosen) > 1:
         raise UsageError(f"--{form} prints one table, not {len(chosen)}; give --table once")
+    near, units = {"kl", "nearest", "closest"} & set(chosen), {"units", "appearances"} & set(chosen)
+    expect_used("references", near, "--table kl, nearest and closest")
+    for option in ("names", "signal"):
+        expect_used(option, units, "--table units and appearances")
     opened = Run.open(run)
-    whole, _ = text_of(opened, text)
+    whole, _ = text_of(opened, text, unknown)
     part = whole.split(split)
     found: dict[str, pd.DataFrame] = {}
     drawn: dict[str, Figure] = {}
-    if {"kl", "nearest", "closest"} & set(chosen):
+    if near:
         found |= _near(opened, references or REFERENCES, whole, part, most, drawn)
-    if {"units", "appearances"} & set(chosen):
+    if units:
         found |= _units(opened, names, signal, part, most, drawn)
     if folder is not None:
         from rnnscope.views.drawn import Drawn

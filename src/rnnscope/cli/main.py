@@ -2,6 +2,8 @@
 
 import errno
 import os
+import select
+import signal
 import sys
 import traceback
 import warnings
@@ -14,9 +16,42 @@ import click
 from rnnscope import __version__
 from rnnscope.cli import compare, contexts, dynamics, evaluate, look, ngram, paper, planted, resting, study, sweep, trace, train
 from rnnscope.exceptions import FollowerError, RnnscopeError, SlowWarning
+from rnnscope.files import placed
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
+class _NobodyReadsError(Exception):
+    """Whoever read standard output has enough."""
+
+
+@contextmanager
+def _read_by_somebody() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+        if watched.poll(0):
+            raise _NobodyReadsError from error
+        raise RnnscopeError(
+            "a pipe to another process broke; one that takes part may have been ended: run the command again"
+        ) from error
+
+
+class _Commands(click.Group):
+    """Commands that tell a pipe which nobody reads from what fails; click makes exit status 1 of both, without a word."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _read_by_somebody():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _read_by_somebody():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True
+)
 @click.version_option(__version__, prog_name="rnnscope")
 @click.option("--debug", is_flag=True, help="Show a traceback where something fails.")
 def rnnscope(debug: bool) -> None:
@@ -39,7 +74,10 @@ for command in (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and leave: 0 good, 1 it could not be done, 2 wrong usage, 130 stopped. An error is one line."""
+    """Run a command and leave: 0 good, 1 it could not be done, 2 wrong usage, 130 stopped, 141 nobody reads what it prints.
+
+    An error is one line.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     # --debug may stand anywhere
@@ -83,9 +121,8 @@ def _run(given: list[str], debug: bool) -> int:
         status = 1
     except RnnscopeError as error:
         status = _fail(str(error), error.exit_status, debug)
-    except BrokenPipeError:  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except _NobodyReadsError:
+        os._exit(128 + signal.SIGPIPE)  # as if the signal had ended us, which is what other tools do; no word of it
     except OSError as error:
         status = _fail(_explain(error, given), 1, debug)
     except MemoryError:
@@ -101,10 +138,14 @@ _NO_MEMORY = "the memory of this machine doesn't suffice; take fewer units, a sm
 
 
 def _going_on(given: list[str]) -> str:
-    if "study" in given or "record" in given:
+    command = next((word for word in given if not word.startswith("-")), None)
+    if command in ("study", "record"):
         return "what is done is kept: run the same command again to go on"
-    if "train" in given or "sweep" in given:
+    if command in ("train", "sweep"):
         return "what is done is kept: run the same command with --resume to go on"
+    if done := placed():
+        more = f" and {len(done) - 1} more" if len(done) > 1 else ""
+        return f"{done[-1]}{more} had been written and {'are' if more else 'is'} kept: run the same command again for the rest"
     return "nothing was changed"
 
 

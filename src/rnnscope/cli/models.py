@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rnnscope.cli.show import progress_bar
+from rnnscope.cli.texts import unknown_option
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -19,26 +21,27 @@ NGRAM = "ngram:"
 
 
 def model_options(command: F) -> F:
-    """Adds `MODEL …`, `--text` and `--split`."""
+    """Adds `MODEL …`, `--text`, `--split` and `--unknown`."""
     command = click.option(
         "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
         help="The part of the text that is read.",
-    )(command)  # fmt: skip
+    )(unknown_option(command))  # fmt: skip
     command = click.option("--text", help="A file or a known corpus.  [default: the one that the first run was trained on]")(
         command
     )
     return click.argument("models", nargs=-1, required=True, metavar="MODEL...")(command)
 
 
-def opened(given: Sequence[str], text: str | None) -> "tuple[dict[str, LanguageModel], Corpus]":
+def opened(given: Sequence[str], text: str | None, unknown: Any) -> "tuple[dict[str, LanguageModel], Corpus]":
     """Models by their names, and the whole text: runs by their folders, `ngram:N` counted in the text's training part."""
     from rnnscope.corpora import find
     from rnnscope.training import Run
     from rnnscope.training.texts import text_of
 
     runs = [spec for spec in given if not spec.startswith(NGRAM)]
+    expect_used("unknown", runs, "networks, which know the symbols of their own text alone")
     if runs:
-        corpus, _ = text_of(Run.open(Path(runs[0])), text)
+        corpus, _ = text_of(Run.open(Path(runs[0])), text, unknown)
     elif text:
         corpus = find(text)
     else:

@@ -6,7 +6,7 @@ import click
 
 from rnnscope.cli.numbers import numbers
 from rnnscope.cli.show import print_table, progress_bar, table_options
-from rnnscope.cli.texts import text_options
+from rnnscope.cli.texts import symbols_option
 
 
 @click.command()
@@ -21,7 +21,7 @@ from rnnscope.cli.texts import text_options
 )  # fmt: skip
 @click.option("--apart", is_flag=True, help="Begin each segment of the part without context, as a network reads it.")
 @click.option("--index", type=click.Path(path_type=Path), help="A folder for the counts: read from there, or kept there.")
-@text_options
+@symbols_option
 @table_options
 def ngram(
     text: str,
@@ -30,7 +30,6 @@ def ngram(
     apart: bool,
     index: Path | None,
     symbols: str | None,
-    language: str | None,
     form: str | None,
 ) -> None:
     """How well tables of the last n symbols predict a text: nats and bits per symbol for every n.
@@ -45,7 +44,7 @@ def ngram(
     from rnnscope.corpora import find
     from rnnscope.ngrams.ladder import counted, ladder
 
-    corpus = find(text, symbols=symbols, language=language)  # type: ignore[arg-type]  # click checked the choice
+    corpus = find(text, symbols=symbols)  # type: ignore[arg-type]  # click checked the choice
     with progress_bar("count") as progress:
         model = counted(corpus.split("train"), max(orders), index, progress=progress)
     with progress_bar("predict") as progress:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ def planted(
         raise UsageError("--judge and --against belong together: a ranking, and the folder that --out wrote; give both")
     if ranking is not None and out is not None:
         raise UsageError("--out writes a benchmark and --judge judges a ranking of one; give one of them")
+    for option in ("cells", "networks", "units", "symbols", "seed"):
+        expect_used(option, ranking is None, "networks that are made here, without --judge")
+    if out is not None and form:
+        raise UsageError(f"--out writes a benchmark and prints no table; leave --{form} out")
     if ranking is not None and against is not None:
         from rnnscope.planted.folder import read_truths
         from rnnscope.planted.judging import judge

@@ -1,5 +1,6 @@
 """How tables and progress are shown."""
 
+import errno
 import json
 import os
 import sys
@@ -7,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rnnscope.exceptions import InputError, OccupiedError
 from rnnscope.files import csv_of
 from rnnscope.progress import Progress
 
@@ -47,7 +50,6 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
 
 def print_shaded(stretch: "Stretch") -> None:
     """Print text on a ground coloured by its values; where the output is no terminal, the text alone."""
-    from rich.console import Console
     from rich.text import Text
 
     from rnnscope.views.palette import INK, blend
@@ -56,14 +58,29 @@ def print_shaded(stretch: "Stretch") -> None:
     for character, value in zip(stretch.text, stretch.values.tolist(), strict=True):
         sign = {"\n": "↵\n", "\t": "→"}.get(character, character)
         shown.append(sign, f"{INK} on {blend(value)}")
-    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+    _print(shown)
 
 
 def figures_option(command: F) -> F:
-    """Adds `--figures`."""
+    """Adds `--figures`, a folder that can be written to; what can't be is said before any work is done."""
     return click.option(
-        "--figures", "folder", type=click.Path(path_type=Path), help="Write pictures (SVG) and their tables (CSV) to this folder."
-    )(command)
+        "--figures", "folder", type=click.Path(path_type=Path), callback=lambda _, __, folder: folder and _for_figures(folder),
+        help="Write pictures (SVG) and their tables (CSV) to this folder.",
+    )(command)  # fmt: skip
+
+
+def _for_figures(folder: Path) -> Path:
+    """Leaves nothing behind: the folder is made where the figures are."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise OccupiedError(f"{there} is no folder; expected one for figures, or a new name; choose another place for --figures")
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        what = f"nothing can be written to {there} ({error.strerror})"
+        raise InputError(f"{what}; expected a folder for figures that you have the right to use; choose another one") from error
+    return folder
 
 
 def write_drawn(drawn: "Drawn", folder: Path) -> None:
@@ -82,7 +99,6 @@ def print_units(table: "pd.DataFrame", form: str | None) -> None:
 def _print_rich(table: "pd.DataFrame", digits: int) -> None:
     from pandas import isna
     from pandas.api.types import is_numeric_dtype
-    from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
@@ -92,7 +108,17 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
         shown.add_column(str(name), justify="right" if right else "left", no_wrap=whole, overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*("" if isna(v) else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
-    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
+    _print(shown)
+
+
+def _print(shown: Any) -> None:
+    from rich.console import Console
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:  # where Console would leave with status 1
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    Printer(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(shown)
 
 
 def speaks() -> bool:

@@ -8,6 +8,7 @@ import click
 from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import figures_option, print_table, print_units, progress_bar, table_options, write_drawn
 from rnnscope.cli.texts import reading_options, text_for
+from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def record(
     from rnnscope.recording import record as run_recording
     from rnnscope.training import Run
 
+    expect_used("tolerance", streams > 1, "--streams")
     opened = Run.open(run)
     corpus = text_for(opened, text, split, most, unknown)
     model = opened.model(untrained=untrained)
@@ -132,6 +134,7 @@ def cells(
 
     if every and causal:
         raise UsageError("--all prints every unit, --causal takes out the best ones; give one of them")
+    expect_used("untrained", not every, "the best units, without --all")
     others = [open_trace(path) for path in untrained] if untrained or every else None
     known = None
     if run is not None:
@@ -173,10 +176,10 @@ def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, 
     from rnnscope.analysis.timescales import timescales
 
     table = (timescales if units else measure)(opened_trace(trace, run))
-    print_table(table, form)
     if folder is not None:
         from rnnscope.views.drawn import Drawn
         from rnnscope.views.figures import memories, saturation_scatter
 
         name, picture = ("timescales", memories(table)) if units else ("saturation", saturation_scatter(table))
         write_drawn(Drawn({name: table}, {name: picture}), folder)
+    print_table(table, form)

@@ -13,7 +13,7 @@ from rnnscope.corpora import stdlib
 from rnnscope.corpora.corpus import Corpus
 from rnnscope.corpora.splits import ContiguousSplit, SplitRule, StreamSplit
 from rnnscope.corpora.vocabulary import Symbols
-from rnnscope.exceptions import CorpusError, UnknownNameError
+from rnnscope.exceptions import CorpusError, UnknownNameError, UsageError
 from rnnscope.files import replacing
 
 
@@ -139,9 +139,13 @@ def corpus(name: str, *, symbols: Symbols | None = None) -> Corpus:
 def find(text: str, *, symbols: Symbols | None = None, language: str | None = None) -> Corpus:
     """What a user means by TEXT: a file, `-` for standard input, or the name of a known corpus.
 
-    A file is read as characters unless `symbols` says otherwise.
+    A file is read as characters unless `symbols` says otherwise. Raises `UsageError` for another `language` than the one that a
+    known corpus is in.
     """
     if text in _CORPORA and not Path(text).exists():
+        if language not in (None, _CORPORA[text].language):
+            written = _CORPORA[text].language
+            raise UsageError(f"{text} is {f'written in {written}' if written else 'prose'}, not in {language}; leave that out")
         return corpus(text, symbols=symbols)
     if text != "-" and not Path(text).exists():
         raise CorpusError(

@@ -16,6 +16,7 @@ from rnnscope.views.palette import BLUE, INK, RED
 THEMED, FAINT = "#010203", "#040506"
 _PLAIN = {THEMED: INK, FAINT: "#d9dde2"}
 _THEME = {THEMED: f"var(--ink, {INK})", FAINT: "var(--line, #d9dde2)", BLUE: f"var(--blue, {BLUE})", RED: f"var(--red, {RED})"}
+_NO_SIGN = "\u2060"  # a word joiner
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "rnnscope", "font.family": ["DejaVu Sans"], "font.size": 10}
 
 
@@ -29,6 +30,14 @@ def themed(width: float, height: float, panels: int = 1) -> tuple[Figure, list[A
     return figure, grid
 
 
+def nothing(why: str) -> Figure:
+    """What stands in place of a figure that has nothing to show: a sentence that says so."""
+    figure, [axes] = themed(5.2, 0.8)
+    axes.axis("off")
+    axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=9, color=THEMED, transform=axes.transAxes, wrap=True)
+    return figure
+
+
 def plain(axes: Axes) -> None:
     """Axes without a background and a box, in the page's colours."""
     axes.patch.set_alpha(0)
@@ -40,6 +49,11 @@ def plain(axes: Axes) -> None:
     for name, spine in axes.spines.items():
         spine.set_visible(name in ("left", "bottom"))
         spine.set_color(FAINT)
+
+
+def named(name: str) -> str:
+    """A name as a label: matplotlib leaves out of legends what begins with an underscore, so it gets a sign that isn't drawn."""
+    return f"{_NO_SIGN}{name}" if name.startswith("_") else name
 
 
 def legend(axes: Axes) -> None:
@@ -79,7 +93,7 @@ def _as_it_is(figure: Figure) -> None:
     """Names of models and texts are no formulas (matplotlib's numbers on logarithmic axes are), and are shown in signs that the
     font has."""
     for text in figure.findobj(Text):
-        shown = text.get_text()
+        shown = text.get_text().replace(_NO_SIGN, "")
         if not shown.startswith(r"$\mathdefault"):
             text.set_parse_math("$" not in shown)
             text.set_text("".join(c if c == "\n" or ord(c) in _font() else "▯" for c in shown))

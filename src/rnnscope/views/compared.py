@@ -15,8 +15,8 @@ from rnnscope.views.drawn import Drawn
 
 def comparison(found: Comparison, pair: str) -> Drawn:
     """Which errors models share (circles of two or three), what the first knows better than the second, their map and tree, and
-    how likely each holds a closing symbol by how long it has been open. One model has the last alone, and a text without the pair
-    has an empty picture of it."""
+    how likely each holds a closing symbol by how long it has been open. One model has the last alone; a picture
+    with nothing to show says why."""
     names, near = found.readings.names, distances(found.readings, pair)
     drawn = Drawn({"models": found.models, "distances": near}, {"distances": draw.distances(near)})
     if len(names) > 1:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from rnnscope.comparison.venn import Venn
-from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed
+from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, nothing, themed
 from rnnscope.views.palette import BLUE, RED, SERIES
 
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _MOST = 10
 _EXACT = 1e-3
 """Of the whole: areas that are nearer to their numbers than this are those numbers, as far as can be seen and measured."""
+_RIGHT = "no symbol of this text is got wrong"
 
 
 def venn(data: Venn) -> Figure:
@@ -25,12 +26,14 @@ def venn(data: Venn) -> Figure:
 
     Where areas aren't those shares to a thousandth, as three circles can't always make them, the picture says by how much.
     """
+    if not any(data.counts.values()):
+        return nothing(_RIGHT)
     figure, [axes] = themed(4.6, 3.2)
     axes.axis("off")
-    total = max(sum(data.counts.values()), 1)
+    total = sum(data.counts.values())
     for k, ((x, y, r), name) in enumerate(zip(data.circles, data.names, strict=True)):
         axes.add_patch(Circle((x, y), r, facecolor=SERIES[k], alpha=0.22))
-        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=name))
+        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=named(name)))
     for chosen, place in data.places.items():
         share = data.counts[chosen] / total
         if place and share >= 0.005:
@@ -53,6 +56,8 @@ def venn(data: Venn) -> Figure:
 def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Figure:
     """The symbols with the largest gains of one model over another, ten each way, with 95 % intervals; `least` counts of each."""
     common = table[table["count"] >= least]
+    if not len(common):
+        return nothing(f"no symbol came {least} times, too few to say what {model} gains over {other}")
     shown = common if len(common) <= 2 * _MOST else pd.concat([common.head(_MOST), common.tail(_MOST)])
     figure, [axes] = themed(5.2, max(1.2, 0.24 * len(shown) + 0.9))
     rows = np.arange(len(shown))[::-1]
@@ -67,20 +72,21 @@ def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Fi
 
 def distances(table: pd.DataFrame) -> Figure:
     """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model."""
+    if not len(table):
+        return nothing("nothing is opened and closed again in this text")
     figure, [axes] = themed(5.2, 3.0)
     for k, (name, part) in enumerate(table.groupby("model", sort=False)):
         colour = SERIES[k % len(SERIES)]
         style = _DASHES[k % len(_DASHES)]
         axes.plot(
             part["distance"], part["probability"], color=colour, linestyle=style, linewidth=1.8, marker="o", markersize=3,
-            label=str(name),
+            label=named(str(name)),
         )  # fmt: skip
         axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
     axes.set_xlabel("symbols since it was opened")
     axes.set_ylabel("probability of closing it")
     axes.set_ylim(0, 1)
-    if len(table):
-        legend(axes)
+    legend(axes)
     return figure
 
 
@@ -93,7 +99,7 @@ def contexts(table: pd.DataFrame) -> Figure:
             style = _DASHES[ways.index(str(way)) % len(_DASHES)]
             axes.plot(
                 some["context"], some["rise"], color=SERIES[k % len(SERIES)], linestyle=style, marker="os^D"[k % 4], markersize=3,
-                label=f"{name}, {way}",
+                label=named(f"{name}, {way}"),
             )  # fmt: skip
             axes.fill_between(some["context"], some["low"], some["high"], color=SERIES[k % len(SERIES)], alpha=0.08, linewidth=0)
     axes.set_xscale("log")
@@ -134,7 +140,7 @@ def model_map(places: pd.DataFrame) -> Figure:
     axes.margins(0.18)
     if len(kinds) > 1:
         for k, kind in enumerate(kinds):
-            axes.scatter([], [], s=40, color=SERIES[k % len(SERIES)], marker="o", label=str(kind))
+            axes.scatter([], [], s=40, color=SERIES[k % len(SERIES)], marker="o", label=named(str(kind)))
         legend(axes)
     return figure
 
@@ -156,6 +162,8 @@ def model_tree(linkage: NDArray[np.float64], names: Sequence[str]) -> Figure:
 
 def waterfall(categories: pd.DataFrame) -> Figure:
     """The share of a model's errors that each category takes away, one after the other."""
+    if not categories["errors"].any():
+        return nothing(_RIGHT)
     figure, [axes] = themed(5.6, 2.8)
     left = 1.0
     for k, share in enumerate(categories["share"].tolist()):
@@ -178,6 +186,7 @@ def pie(breakdowns: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
         axes.set_title(name, fontsize=10, color=THEMED)
         if not len(some):
             axes.axis("off")
+            axes.text(0.5, 0.5, _RIGHT, ha="center", va="center", fontsize=8, color=THEMED, transform=axes.transAxes)
             continue
         colours = [SERIES[k % len(SERIES)] for k in some.index]
         labels = [f"{category} {share:.0%}" for category, share in zip(some["category"], some["share"], strict=True)]
@@ -195,6 +204,8 @@ def _sign(symbol: str) -> str:
 
 def gained(table: pd.DataFrame, worse: str, better: str) -> Figure:
     """By category how many errors fewer one of two models makes than the other; below the line are those it makes more of."""
+    if not table[["worse", "better"]].any(axis=None):
+        return nothing(_RIGHT)
     figure, [axes] = themed(5.6, 2.8)
     for k, count in enumerate(table["gained"].tolist()):
         axes.bar(k, count, color=BLUE if count >= 0 else RED, width=0.72)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from rnnscope.views.canvas import THEMED, themed
+from rnnscope.views.canvas import THEMED, named, nothing, themed
 from rnnscope.views.palette import SERIES
 
 _MARKERS = "os^DvPX<>*"
@@ -18,10 +18,12 @@ _SPACED = 14  # markers on a line, at most: lines are told apart by them where c
 
 def divergence(table: pd.DataFrame) -> Figure:
     """The symmetric divergence from each reference over the epochs, a line for each; the least of each is marked."""
+    if not np.isfinite(table["kl"]).any():
+        return nothing("the divergence from every reference is infinite: each rules out what the network holds for possible")
     figure, [axes] = themed(5.6, 3.6)
     for name, part, style in _lines(table, "reference"):
         epochs, kl = part["epochs"].to_numpy(float), part["kl"].to_numpy(float)
-        axes.plot(epochs, kl, label=name, **style)
+        axes.plot(epochs, kl, label=_told(name, kl), **style)
         if np.isfinite(kl).any():
             least = int(kl.argmin())
             axes.plot(epochs[least], kl[least], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"])
@@ -38,9 +40,11 @@ def divergence(table: pd.DataFrame) -> Figure:
 
 def differences(table: pd.DataFrame) -> Figure:
     """The network's loss less each reference's over the epochs, a line for each; below 0 the network is the better one."""
+    if not np.isfinite(table["difference"]).any():
+        return nothing("no difference of losses is a number: every reference rules out what this text holds")
     figure, [axes] = themed(5.6, 3.6)
     for name, part, style in _lines(table, "reference"):
-        axes.plot(part["epochs"], part["difference"], label=name, **style)
+        axes.plot(part["epochs"], part["difference"], label=_told(name, part["difference"]), **style)
     axes.axhline(0, color=THEMED, linewidth=1)
     _over_epochs(axes, table["epochs"])
     axes.set_ylabel("loss less the reference’s, nats")
@@ -51,6 +55,8 @@ def differences(table: pd.DataFrame) -> Figure:
 def units(table: pd.DataFrame) -> Figure:
     """The scores of units over the epochs, a panel for each measure, a line for each hypothesis."""
     measures = list(dict.fromkeys(table["measure"]))
+    if not measures:
+        return nothing("none of the units' claims can be tested on this text")
     figure, panels = themed(5.6 * len(measures), 3.6, len(measures))
     words = {"auroc": "AUROC", "correlation": "rank correlation", "information": "share of the information"}
     for measure, axes in zip(measures, panels, strict=True):
@@ -58,7 +64,7 @@ def units(table: pd.DataFrame) -> Figure:
         twice = some.groupby("hypothesis")["unit"].nunique().max() > 1
         names = some["hypothesis"] + (" " + some["signal"] + "[" + some["unit"].astype(str) + "]" if twice else "")
         for name, part, style in _lines(some.assign(line=names), "line"):
-            axes.plot(part["epochs"], part["score"], label=name, **style)
+            axes.plot(part["epochs"], part["score"], label=named(name), **style)
         _over_epochs(axes, some["epochs"])
         axes.set_ylabel(words.get(measure, measure))
         _beside(axes)
@@ -76,6 +82,11 @@ def _lines(table: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFrame, dict[s
         }  # fmt: skip
         found.append((str(name), part, style))
     return found
+
+
+def _told(name: str, values: Any) -> str:
+    """A line's label; one without any number on it isn't seen."""
+    return named(name if np.isfinite(values).any() else f"{name} (infinite)")
 
 
 def _over_epochs(axes: Axes, epochs: "pd.Series[float]") -> None:

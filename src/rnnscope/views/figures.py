@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, themed, written
+from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, themed, written
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
 from rnnscope.views.stretch import Stretch
 
@@ -40,7 +40,7 @@ def value_histogram(histogram: dict[str, Any]) -> str:
     figure, [axes] = themed(4.2, 2.3)
     edges = np.array(histogram["edges"])
     for k, (name, shares) in enumerate(histogram["shares"].items()):
-        axes.stairs(shares, edges, color=SERIES[k % len(SERIES)], linewidth=1.6, label=name)
+        axes.stairs(shares, edges, color=SERIES[k % len(SERIES)], linewidth=1.6, label=named(name))
         axes.stairs(shares, edges, color=SERIES[k % len(SERIES)], alpha=0.15, fill=True)
     axes.set_xlabel("value of the unit")
     axes.set_ylabel("share of the symbols")
