@@ -120,19 +120,26 @@ struct Columns {
     int64_t row;  // from one group to the next
 };
 
+// Calls f for each vector of a row, with a mask that is known when this is compiled but for the last: masks cost time.
+template <class F>
+INLINE void across(int64_t columns, F f) {
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES) f(j, mask_of(LANES));
+    if (j < columns) f(j, mask_of(columns - j));
+}
+
 inline void arrange(float* to, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
     const int64_t row = ceiling(columns, LANES) * LANES;
     for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < columns; j += LANES)
-            store(to + r * row + j, load(from + r * from_row + j, mask_of(columns - j)), mask_of(LANES));
+        across(columns, [&](int64_t j, M m) INLINE_LAMBDA { store(to + r * row + j, load(from + r * from_row + j, m), mask_of(LANES)); });
 }
 #ifdef BFLOAT16
 inline void arrange(bf16* to, const bf16* from, int64_t from_row, int64_t rows, int64_t columns) {
     const int64_t row = ceiling(columns, LANES) * LANES * 2;
     for (int64_t r = 0; r < rows; r += 2)
-        for (int64_t j = 0; j < columns; j += LANES)
-            store_pairs(to + r / 2 * row + 2 * j, from + r * from_row + j, r + 1 < rows ? from + (r + 1) * from_row + j : nullptr,
-                        mask_of(columns - j));
+        across(columns, [&](int64_t j, M m) INLINE_LAMBDA {
+            store_pairs(to + r / 2 * row + 2 * j, from + r * from_row + j, r + 1 < rows ? from + (r + 1) * from_row + j : nullptr, m);
+        });
 }
 #endif
 

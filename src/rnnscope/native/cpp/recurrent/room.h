@@ -30,10 +30,9 @@ struct Arranged {
 // into (columns) += the sum of rows
 template <class In>
 void add_up(float* into, const In* from, int64_t row, int64_t columns, int64_t rows) {
-    for (int64_t j = 0; j < columns; j += LANES) {
-        const M m = mask_of(columns - j);
+    across(columns, [&](int64_t j, M m) INLINE_LAMBDA {
         V sum = load(into + j, m);
         for (int64_t r = 0; r < rows; ++r) sum = sum + load(from + r * row + j, m);
         store(into + j, sum, m);
-    }
+    });
 }

@@ -23,8 +23,7 @@ struct Backward {
 
 template <class F>
 INLINE void elements(int64_t rows, int64_t units, F f) {
-    for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < units; j += LANES) f(r, j, r * units + j, mask_of(units - j));
+    for (int64_t r = 0; r < rows; ++r) across(units, [&](int64_t j, M m) INLINE_LAMBDA { f(r, j, r * units + j, m); });
 }
 
 template <class In>
