@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral
 from types import UnionType
+from typing import Any
 
 
 class RnnscopeError(Exception):
@@ -38,6 +39,15 @@ def expect(value: object, kind: type | UnionType, what: str) -> None:
     """Raises `UsageError` for a value that is no `kind`; `what` says what was expected and how to get one."""
     if not isinstance(value, kind):
         raise UsageError(f"{value!r:.80} is a {type(value).__name__}; expected {what}")
+
+
+def expect_table(value: Any, columns: Iterable[str], source: str) -> None:
+    """Raises `UsageError` for what is no DataFrame with these columns; `source` gives one."""
+    named = getattr(value, "columns", None)
+    if named is None:
+        raise UsageError(f"{value!r:.80} is a {type(value).__name__}; expected a table, as {source} gives")
+    if missing := [name for name in columns if name not in named]:
+        raise UsageError(f"the table has no column {missing[0]!r}; expected one as {source} gives")
 
 
 def expect_whole(what: str, value: object, least: int, below: int | None = None) -> None:

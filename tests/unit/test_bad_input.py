@@ -1,5 +1,7 @@
 """What is said of texts and models of which there is nothing to say: a clear line or an empty table, and no picture with a NaN."""
 
+from collections.abc import Callable
+from inspect import isfunction, signature
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +201,20 @@ def test_one_model_has_no_tree() -> None:
             ask(found.agreement)
     assert set(compared.comparison(found, "{}").figures) == {"distances"}
     assert len(read_all({"one": right(corpus, "1", 0.7)}, corpus)) == len(corpus) - 1
+
+
+def wanted(function: Callable[..., object]) -> int:
+    """How many arguments it can't do without."""
+    return sum(p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD for p in signature(function).parameters.values())
+
+
+FUNCTIONS = sorted(name for name in rs.__all__ if isfunction(getattr(rs, name)) and wanted(getattr(rs, name)))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("given", [None, object(), 3.5])
+def test_what_is_of_no_use_is_refused_in_a_line(name: str, given: object) -> None:
+    function = getattr(rs, name)
+    with pytest.raises(RnnscopeError) as refused:
+        function(*[given] * wanted(function))
+    assert "\n" not in str(refused.value)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.hypotheses.catalogue import chosen
 from rnnscope.analysis.writes import writes
-from rnnscope.exceptions import UsageError, expect_whole
+from rnnscope.exceptions import UsageError, expect, expect_whole
 from rnnscope.progress import Progress, silent
-from rnnscope.traces import Trace
+from rnnscope.traces import TRACE, Trace
 
 AGES = (0, 1, 3, 6, 11, 21, 51, 101, 201)
 """Where bins of ages begin; an age is how many symbols were read since the opening."""
@@ -79,6 +79,7 @@ def openings(
     >>> bool(np.allclose(table["state"], table[["opening", "soon", "since", "before"]].sum(axis=1)))
     True
     """
+    expect(trace, Trace, TRACE)
     expect_whole("width", width, 1)
     expect_whole("soon", soon, 0)
     expect_whole("most", most, 1)

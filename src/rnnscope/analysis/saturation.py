@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from rnnscope.exceptions import InputError
-from rnnscope.traces import Trace
+from rnnscope.exceptions import InputError, expect
+from rnnscope.traces import TRACE, Trace
 
 LEFT, RIGHT = 0.1, 0.9
 COLUMNS = ("signal", "layer", "gate", "unit", "left", "right")
@@ -26,6 +26,7 @@ def saturation(trace: Trace) -> pd.DataFrame:
     >>> table["gate"].unique().tolist(), len(table)
     (['input', 'forget', 'output'], 12)
     """
+    expect(trace, Trace, TRACE)
     if not len(trace):
         raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")
     gates = [s for s in trace.signals if s.gate]

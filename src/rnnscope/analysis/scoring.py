@@ -29,11 +29,11 @@ from rnnscope.analysis.intervals import Blocks, interval, p_better
 from rnnscope.analysis.labels import Claim, Labels
 from rnnscope.analysis.sources import FromTrace, Source, with_units
 from rnnscope.analysis.tally import Shard
-from rnnscope.exceptions import expect_whole
+from rnnscope.exceptions import expect, expect_whole
 from rnnscope.native.histograms import Codes
 from rnnscope.progress import Progress, silent
 from rnnscope.signal import Signal
-from rnnscope.traces import Trace
+from rnnscope.traces import TRACE, Trace
 
 COLUMNS = (
     "hypothesis", "kind", "signal", "unit", "polarity", "auroc", "correlation", "information", "point_biserial", "f1", "iou",
@@ -79,6 +79,7 @@ def score(
     same table, bit for bit. `labels` are known labels of the same text, in place of hypotheses. Without `chance` there are no
     p-values, lags and intervals, without `controls` no probes and rotations.
     """
+    expect(trace, Trace | Source, TRACE)
     expect_whole("seed", seed, 0)
     if threads is not None:
         expect_whole("threads", threads, 1)

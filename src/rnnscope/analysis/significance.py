@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rnnscope.analysis.chance import benjamini_hochberg
 from rnnscope.analysis.scoring import MEASURES
+from rnnscope.exceptions import expect_table
 
 RATE = 0.05
 """The false discovery rate."""
@@ -41,6 +42,7 @@ def best_units(table: pd.DataFrame, untrained: pd.DataFrame | Sequence[pd.DataFr
     unit beats chance, the last symbol and the untrained networks. `significant` is one of at most 0.05, and a `finding` is that
     and strong. Sorted by kind and score.
     """
+    expect_table(table, ("hypothesis", "kind", "signal", "unit"), "rs.score")
     controls = [untrained] if isinstance(untrained, pd.DataFrame) else list(untrained)
     best = table.groupby("hypothesis", sort=False).head(1).copy()
     best["measure"] = best["kind"].map(MEASURES)

@@ -1,7 +1,7 @@
 """Where the values of units come from: a trace, or a model that reads."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Arrays = dict[str, NDArray[Any]]
 _WINDOW, _WINDOWS, _ROWS, _HEAD = 256, 64, 16_384, 65_536
 
 
+@runtime_checkable
 class Source(Protocol):
     """Signals over a text, in stretches, in any order."""
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from rnnscope.analysis.saturation import RIGHT
 from rnnscope.analysis.sources import FromTrace
-from rnnscope.exceptions import InputError
+from rnnscope.exceptions import InputError, expect
 from rnnscope.native import histograms
 from rnnscope.signal import Signal
-from rnnscope.traces import Trace
+from rnnscope.traces import TRACE, Trace
 
 COLUMNS = ("layer", "gate", "state", "unit", "memory", "low", "high", "kept", "deviation", "kind")
 DEAD = 0.01
@@ -64,6 +64,7 @@ def timescales(trace: Trace) -> pd.DataFrame:
     >>> table[["gate", "state", "unit"]].values.tolist()[3]
     ['layer0/forget', 'layer0/cell', 3]
     """
+    expect(trace, Trace, TRACE)
     if not len(trace):
         raise InputError(f"{trace!r} holds no symbol; expected a trace of a text with at least one")
     layers = _layers(trace)

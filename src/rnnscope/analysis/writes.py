@@ -7,9 +7,9 @@ the same holds of h with z and (1 − z) n. What each write depended on itself i
 import numpy as np
 import pandas as pd
 
-from rnnscope.exceptions import InputError, expect_whole
+from rnnscope.exceptions import InputError, expect, expect_whole
 from rnnscope.signal import Signal, keeper
-from rnnscope.traces import Trace
+from rnnscope.traces import TRACE, Trace
 
 COLUMNS = ("position", "symbol", "write", "kept", "part")
 _ROUNDING = {np.dtype(np.float16): 2.0**-11}
@@ -38,6 +38,7 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
     >>> len(table), bool(np.isclose(table["part"].sum(), state, atol=1e-6))  # 41 symbols, and what was there before
     (42, True)
     """
+    expect(trace, Trace, TRACE)
     state, gate, candidate, way_in = _parts(trace, signal)
     expect_whole("unit", unit, 0, state.size)
     expect_whole("position", position, 0, len(trace))

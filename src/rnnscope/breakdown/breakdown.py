@@ -135,6 +135,8 @@ def errors(
     >>> found.categories.query("errors > 0")["category"].tolist()
     ['n-gram', 'word model']
     """
+    expect(model, LanguageModel | Trace, "a language model, or a trace that keeps what one said")
+    expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     chosen = list(papers() if oracles is None else oracles)
     for each in chosen:
         expect(each, Oracle, "an oracle; rs.oracle(name, function) makes one, rs.oracles() are the paper's")
@@ -195,6 +197,8 @@ def gained(worse: Breakdown, better: Breakdown) -> pd.DataFrame:
     >>> bool((table["gained"] == table["worse"] - table["better"]).all()), float(table["share"].sum())
     (True, 1.0)
     """
+    for each in (worse, better):
+        expect(each, Breakdown, "what rs.errors gives")
     counts = [b.categories.set_index("category")["errors"] for b in (worse, better)]
     order = list(dict.fromkeys([*counts[0].index, *counts[1].index]))
     both = pd.DataFrame({name: each.reindex(order, fill_value=0) for name, each in zip(("worse", "better"), counts, strict=True)})

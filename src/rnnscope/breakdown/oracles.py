@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.breakdown.mistakes import HALF, Mistakes
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect
 from rnnscope.ngrams import NGramLM
 
 Bools = NDArray[np.bool_]
@@ -155,6 +155,8 @@ def oracle(name: str, function: Callable[[Mistakes], Any], *, category: str | No
     >>> rs.errors(ngram, text, [digits]).table["oracle"].tolist()
     ['digit', 'left']
     """
+    expect(name, str, "the name of a rule")
+    expect(function, Callable, "a function of the mistakes that says which of them it removes")  # type: ignore[arg-type]
     return _Own(name, function, category or name, sentence or f"the rule {name!r} says so")
 
 

@@ -11,7 +11,7 @@ from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.comparison.readings import Readings
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect_whole
+from rnnscope.exceptions import UsageError, expect, expect_whole
 
 PAIRS = ("{}", "()", "[]", "<>", '""', "''")
 WIDTH = 20
@@ -36,6 +36,7 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     >>> rs.distances(both.readings, "()", width=2)[["distance", "count"]].values.tolist()
     [[1, 4], [5, 4]]
     """
+    expect(readings, Readings, "what models said of a text, as rs.compare(models, corpus).readings holds it")
     if pair not in PAIRS:
         raise UsageError(f"the pair {pair!r} is not known; expected one of {' '.join(PAIRS)}")
     expect_whole("the width of a bin", width, 1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from rnnscope.comparison.divergence import check_references, divergences
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect, expect_whole
+from rnnscope.exceptions import UsageError, expect, expect_table, expect_whole
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.training import Run
@@ -119,6 +119,7 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
     >>> nearest(table)["reference"].tolist()
     ['1-gram', '2-gram']
     """
+    expect_table(table, ("update", "reference", "kl"), "rs.dynamics")
     rows = table.loc[table.groupby("update", sort=True)["kl"].idxmin()]
     return rows[["update", "epochs", "nats", "reference", "kl"]].reset_index(drop=True)
 
@@ -135,6 +136,7 @@ def closest(table: pd.DataFrame) -> pd.DataFrame:
     >>> closest(table)[["reference", "update", "kl", "overtaken"]].values.tolist()
     [['1-gram', 8, 1.5, 1.0], ['2-gram', 8, 0.5, nan]]
     """
+    expect_table(table, ("update", "reference", "kl"), "rs.dynamics")
     rows = table.loc[table.groupby("reference", sort=False)["kl"].idxmin()].set_index("reference", drop=False)
     ahead = {}
     for name, part in table.groupby("reference", sort=False):

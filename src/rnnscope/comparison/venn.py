@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.optimize import brentq, minimize
 
 from rnnscope.comparison.overlap import regions
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect, expect_table
 
 _GRID = 400
 
@@ -43,6 +43,8 @@ def venn(table: pd.DataFrame, names: Names) -> Venn:
     >>> venn(table, ("a", "b")).off < 0.001
     True
     """
+    expect(names, tuple | list, "the names of two or three models")
+    expect_table(table, (*names, "symbols"), "rs.compare(…).overlap")
     if len(names) not in (2, 3):
         raise UsageError(f"circles can be drawn for 2 or 3 models, not {len(names)}; name some, or take the table")
     counts = regions(table, names)

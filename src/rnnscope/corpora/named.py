@@ -13,7 +13,7 @@ from rnnscope.corpora import stdlib
 from rnnscope.corpora.corpus import Corpus
 from rnnscope.corpora.splits import ContiguousSplit, SplitRule, StreamSplit
 from rnnscope.corpora.vocabulary import Symbols
-from rnnscope.exceptions import CorpusError, UnknownNameError, UsageError
+from rnnscope.exceptions import CorpusError, UnknownNameError, UsageError, expect
 from rnnscope.files import replacing
 
 
@@ -131,6 +131,7 @@ def corpus(name: str, *, symbols: Symbols | None = None) -> Corpus:
     >>> len(corpus("python-stdlib"))
     2000000
     """
+    expect(name, str, "the name of a text; rnnscope corpora lists those that are known")
     if name not in _CORPORA:
         raise UnknownNameError("corpus", name, _CORPORA)
     return _CORPORA[name].load(symbols)

@@ -14,7 +14,7 @@ from rnnscope.analysis.scoring import MEASURES, score
 from rnnscope.analysis.sources import FromModel, with_units
 from rnnscope.comparison.dynamics import opened, snapshots_of, text_to_read
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, expect_table
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.training import Run
@@ -148,6 +148,7 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
     >>> appearances(table)[["threshold", "update", "lasting", "chosen"]].values.tolist()
     [[0.7, 1.0, 2.0, 0.5]]
     """
+    expect_table(table, ("signal", "unit", "hypothesis", "score"), "rs.emergence")
     if not 0 < share <= 1:
         raise UsageError(f"a share of the way is above 0 and at most 1, not {share!r}")
     rows = []

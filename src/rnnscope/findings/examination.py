@@ -9,11 +9,11 @@ from rnnscope.analysis import best_units, score
 from rnnscope.analysis.hypotheses.base import Hypothesis
 from rnnscope.analysis.hypotheses.catalogue import chosen
 from rnnscope.analysis.labels import Labels
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, expect
 from rnnscope.findings.controls import check_controls
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
-from rnnscope.traces import Trace
+from rnnscope.traces import TRACE, Trace
 
 if TYPE_CHECKING:
     from rnnscope.models import Recurrent
@@ -45,6 +45,7 @@ def examine(
     Raises `UsageError` where units shall be ablated and there is no recurrent network to do it in, and for `untrained` networks
     that are no controls: of another size, on another text, the same twice, or the network that was recorded.
     """
+    expect(trace, Trace, TRACE)
     labels = Labels(chosen(hypotheses), trace.corpus, trace)
     run = run or _run(trace)
     network = _network(trace, run, model) if ablated else None

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect_whole
+from rnnscope.exceptions import UsageError, expect, expect_whole
 from rnnscope.findings.attribution import LOG_PROB, attribution
 from rnnscope.models import Recurrent
 from rnnscope.progress import Progress, silent
@@ -48,6 +48,8 @@ def lookback(
     >>> rs.lookback(near, text, [60, 80, 100], bins=[1, 2, 3], back=50)["share"].round(2).tolist()[2:]
     [0.0]
     """
+    expect(model, Recurrent, "a recurrent model, as rs.load or rs.wrap gives, through which gradients go")
+    expect(corpus, Corpus, "a Corpus; rs.Corpus.from_file(path) reads one")
     expect_whole("back", back, 1)
     if list(bins[:1]) != [1] or (np.diff(bins) < 1).any():
         raise UsageError(f"bins of distance rise from 1, the last symbol that was read; not {list(bins)}")

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
-from rnnscope.exceptions import FormatError, UnknownNameError, UsageError
+from rnnscope.exceptions import FormatError, UnknownNameError, UsageError, expect
 from rnnscope.files import is_unfinished
 from rnnscope.registry import plugins
 from rnnscope.signal import Signal, select
@@ -127,6 +128,10 @@ class Recomputable(Protocol):
         states: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]],
         dtypes: Mapping[str, str],
     ) -> Source: ...
+
+
+TRACE = "a trace; rs.record makes one, rs.open_trace(path) opens it again"
+"""What is expected where something else was given."""
 
 
 class Trace:
@@ -339,5 +344,6 @@ def open_trace(path: str | Path, model: Recomputable | None = None) -> Trace:
     A trace of a run finds the run itself, as long as it lies where it lay. Raises `FormatError` for a folder that is no
     trace, `UsageError` for a model that is another one than was recorded.
     """
+    expect(path, str | PathLike, "the folder of a trace")
     trace = Trace.open(path)
     return trace if model is None else trace.computed_by(model)

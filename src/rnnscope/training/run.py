@@ -3,6 +3,7 @@
 import json
 import tomllib
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import tomli_w
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
-from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError, expect_whole
+from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError, expect, expect_whole
 from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
 from rnnscope.models import Network, fused
 from rnnscope.models.architecture import WINDOW
@@ -230,4 +231,5 @@ def load(path: str | Path, *, untrained: bool = False, draw: int = 0, at: int | 
 
     Raises `FormatError` for a folder that is no run or that is damaged, `UsageError` for an update that nothing was kept at.
     """
+    expect(path, str | PathLike, "the folder of a run")
     return Run.open(path).model(untrained=untrained, draw=draw, at=at)
