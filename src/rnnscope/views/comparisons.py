@@ -203,8 +203,11 @@ def _sign(symbol: str) -> str:
 
 
 def gained(table: pd.DataFrame, worse: str, better: str) -> Figure:
-    """By category how many errors fewer one of two models makes than the other; below the line are those it makes more of."""
-    if not table[["worse", "better"]].any(axis=None):
+    """By category how many errors fewer one of two models makes than the other; below the line are those it makes more of.
+
+    The columns beside `category`, `gained` and `share` are the errors of each, whatever they are called.
+    """
+    if not table.drop(columns=["category", "gained", "share"], errors="ignore").any(axis=None):
         return nothing(_RIGHT)
     figure, [axes] = themed(5.6, 2.8)
     for k, count in enumerate(table["gained"].tolist()):
