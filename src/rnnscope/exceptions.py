@@ -14,6 +14,8 @@ Each message is one line that says what was given, what was expected and what to
     ├── TrainingError           a training that can't go on
     │   └── FollowerError       one of several processes, whose first one has said why
     └── VerificationError       a model whose fast path disagrees with its equations
+
+And warned of: `SlowWarning`, where something is missing without which everything works, only slower.
 """
 
 from collections.abc import Iterable

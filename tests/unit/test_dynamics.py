@@ -214,7 +214,7 @@ def test_divergences_of_any_order_of_reading(given_: tuple[list[int], NDArray[np
         assert row["kl"] == pytest.approx(terms[:-1].sum(1).mean(), rel=1e-5, abs=1e-6)
     assert (table["kl"] >= 0).all()
     back = divergences({"1": said[1]}, {"0": said[0]}, text)
-    assert back["kl"][0] == pytest.approx(table["kl"][0], rel=1e-6, abs=1e-9)  # symmetric
+    assert back["kl"][0] == pytest.approx(table["kl"][0], rel=1e-5, abs=1e-6)  # symmetric
 
 
 def test_parts_of_a_text_add_up(kept: rs.Run, corpus: rs.Corpus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ struct Gru {
             const V reset = logistic<In>(load(gate, m)), z = logistic<In>(load(gate + s.units, m));
             const V n = hyperbolic<In>(fma(reset, load(gate + 3 * s.units, m), load(gate + 2 * s.units, m)));
             store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m);
-            show(s, r, j, fma(z, load(s.hidden_before + at, m) - n, n), m);
+            show(s, r, j, fma(z, load(s.hidden_before + at, m), (all(1) - z) * n), m);  // exact where z is 0 or 1
         });
     }
 
@@ -143,7 +143,7 @@ struct PaperGru {
             float* gate = s.gates + r * saved * s.units + j;
             const V z = load(gate + s.units, m), n = hyperbolic<In>(load(gate + 2 * s.units, m)), before = load(s.hidden_before + at, m);
             store(gate + 2 * s.units, n, m);
-            show(s, r, j, fma(z, n - before, before), m);
+            show(s, r, j, fma(z, n, (all(1) - z) * before), m);
         });
     }
 
