@@ -1,6 +1,6 @@
 """What `pyproject.toml` can't say: the inner loops in C++, without which everything works, only slower."""
 
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -13,7 +13,7 @@ setup(
         Extension(
             f"rnnscope.native._{name}",
             [f"{CPP}/{name}.cpp"],
-            depends=glob(f"{CPP}/{name}/*.h"),
+            depends=[str(path) for path in Path(CPP, name).glob("*.h")],
             language="c++",
             extra_compile_args=OPTIONS,
             optional=True,
