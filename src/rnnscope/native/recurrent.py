@@ -97,7 +97,7 @@ def say_if_slow() -> None:
     global _said
     if _LIBRARY is None and _BUILT_HERE and not _said:
         _said = True
-        warnings.warn(f"networks are computed by {about()}; it is two to four times as fast", SlowWarning, stacklevel=2)
+        warnings.warn(f"networks are computed by {about()}; it is faster", SlowWarning, stacklevel=2)
 
 
 def packed_bytes(reduced: bool, depth: int, columns: int) -> int:

@@ -4,16 +4,7 @@ constexpr int LANES = 8;
 typedef __m256 V;
 typedef __m256i M;
 
-INLINE bool among(int lane, M mask);
-template <class T>
-INLINE void touch(const T* at, M mask) {  // see lanes512.h
-#ifdef __SANITIZE_ADDRESS__
-    for (int lane = 0; lane < LANES; ++lane)
-        if (among(lane, mask)) (void)*const_cast<const volatile T*>(at + lane);
-#else
-    (void)at, (void)mask;
-#endif
-}
+#include "touch.h"
 
 
 INLINE M mask_of(int64_t lanes) {
