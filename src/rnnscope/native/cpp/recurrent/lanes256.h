@@ -6,7 +6,6 @@ typedef __m256i M;
 
 #include "touch.h"
 
-
 INLINE M mask_of(int64_t lanes) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(lanes > LANES ? LANES : lanes)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -6,7 +6,6 @@ typedef __mmask16 M;
 
 #include "touch.h"
 
-
 INLINE M mask_of(int64_t lanes) { return static_cast<M>(lanes >= LANES ? 0xffff : (1u << lanes) - 1); }
 INLINE V all(float x) { return _mm512_set1_ps(x); }
 INLINE bool among(int lane, M mask) { return mask >> lane & 1; }
