@@ -71,7 +71,7 @@ def speeds(spec: Spec, *, rounds: int, seconds: float, with_jax: bool, kernel: s
 
 def _precisions(kernel: str | None) -> list[str]:
     """Those in which our kernel multiplies on this processor."""
-    return ["float32", "bfloat16"] if kernel == "AVX512_BF16" else ["float32"] if kernel else []
+    return ["float32", "bfloat16"] if kernel in ("AVX512_BF16", "AMX") else ["float32"] if kernel else []
 
 
 def _faster_plain(spec: Spec, seconds: float, opened: ExitStack) -> tuple[Worker, int, dict[str, float]]:

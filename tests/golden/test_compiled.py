@@ -1,11 +1,14 @@
 """The compiled layers and softmax against torch in float64: every path of this processor, any shape, several windows."""
 
+import ctypes
+import pathlib
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -97,18 +100,47 @@ def test_training_in_float32_equals_float64(shape: dict[str, Any]) -> None:
             assert worst(found, expected, kind) <= FLOAT32, (path, kind)
 
 
-@pytest.mark.skipif(BEST != Path.AVX512_BF16, reason="this processor doesn't multiply bfloat16")
+ENOUGH = {"symbols": 6, "units": 3, "batch": 8, "time": 2}
+
+
+@pytest.mark.skipif(not BEST or BEST < Path.AVX512_BF16, reason="this processor doesn't multiply bfloat16")
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(shape=shapes)
 def test_training_in_bfloat16_comes_near_float64(shape: dict[str, Any]) -> None:
     """Of gradients that are made of many terms: searched for long enough, there are few that cancel all but nothing."""
-    shape = shape | {
-        "symbols": shape["symbols"] + 6,
-        "units": shape["units"] + 3,
-        "batch": shape["batch"] + 8,
-        "time": shape["time"] + 2,
-    }
+    comes_near_float64(shape | {name: shape[name] + more for name, more in ENOUGH.items()})
+
+
+def comes_near_float64(shape: dict[str, Any]) -> None:
     torch.set_num_threads(shape["threads"])
     expected, found = trained(network(shape).double(), shape), trained(network(shape), shape, reduced=True)
     assert worst(found, expected, "states") <= BFLOAT16
     assert worst(found, expected, "gradients") <= BFLOAT16
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The kernel with AMX's instructions in plain words: few processors have them."""
+    source = pathlib.Path(native.__file__).parent / "cpp" / "recurrent.cpp"
+    built = tmp_path_factory.mktemp("emulated") / "recurrent.so"
+    options = ["-O1", "-std=c++17", "-shared", "-fPIC", "-DEMULATED_TILES", "-Wno-maybe-uninitialized"]
+    subprocess.run(["g++", *options, str(source), "-o", str(built)], check=True)
+    return ctypes.CDLL(str(built))
+
+
+LONG = {"windows": 1, "seed": 0, "threads": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BEST or BEST < Path.AVX512_BF16, reason="this processor doesn't multiply bfloat16")
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(shape=shapes)
+@example(shape=LONG | {"cell": "lstm", "layers": 2, "units": 33, "batch": 100, "time": 25, "symbols": 70})
+@example(shape=LONG | {"cell": "gru-paper", "layers": 2, "units": 64, "batch": 31, "time": 62, "symbols": 20})
+def test_tiles_come_near_float64(emulated: ctypes.CDLL, shape: dict[str, Any]) -> None:
+    """Over more rows than gradients are summed of at once, too."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "_LIBRARY", emulated)
+        assert native.best_path() is Path.AMX
+        patched.setattr(native, "PATH", Path.AMX)
+        comes_near_float64(shape | {name: shape[name] + more for name, more in ENOUGH.items()})

@@ -178,10 +178,9 @@ def _way_back(
         back.to_x_row = x.shape[2]
     _point(back, pointers)
     layer, kept = _layer(cell, walked, weights, forward=False)
-    shape = weights.input.shape if floating else weights.input.T.shape
     sums = [
-        {"to_input" if floating else "to_table": torch.zeros(shape), "to_recurrent": torch.zeros(weights.hidden.shape),
-         "to_bias": torch.zeros(DELTAS[cell] * units)}
+        {"to_input" if floating else "to_table": torch.zeros(weights.input.T.shape),
+         "to_recurrent": torch.zeros(weights.hidden.T.shape), "to_bias": torch.zeros(DELTAS[cell] * units)}
         for _ in _parts(batch)
     ]  # fmt: skip
 
@@ -193,13 +192,11 @@ def _way_back(
     _side_by_side(batch, compute)
     del kept
     to_input, to_recurrent, to_bias = (sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True))
-    if not floating:
-        to_input = to_input.T
     if cell == "gru":
-        to_recurrent, both = to_recurrent.roll(-units, 0), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
+        to_recurrent, both = to_recurrent.roll(-units, 1), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
     else:
         both = (to_bias, to_bias.clone())
-    return to_x, to_hidden, to_cell, to_input, to_recurrent, *both
+    return to_x, to_hidden, to_cell, to_input.T, to_recurrent.T, *both
 
 
 class _Loss(torch.autograd.Function):

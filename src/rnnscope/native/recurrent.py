@@ -20,6 +20,7 @@ class Path(IntEnum):
     AVX2 = 1
     AVX512 = 2
     AVX512_BF16 = 3
+    AMX = 4
 
 
 CELLS = {"rnn": 0, "lstm": 1, "gru": 2, "gru-paper": 3}
@@ -69,15 +70,20 @@ def best_path() -> Path | None:
 
 PATH = best_path()
 _ABOUT = {
-    Path.AVX512_BF16: "AVX-512, bfloat16 included: all that this kernel can use",
+    Path.AMX: "AMX for bfloat16, AVX-512 for all else: all that this kernel can use",
+    Path.AVX512_BF16: "AVX-512, bfloat16 included",
     Path.AVX512: "AVX-512; this processor has no instructions for bfloat16, so that networks are trained in float32",
     Path.AVX2: "AVX2; this processor has no AVX-512",
 }
+_WITHOUT_TILES = ["this processor has no AMX", "Linux doesn't allow AMX here", "AMX gave wrong sums in a trial and isn't used"]
 _BUILT_HERE = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def about() -> str:
     """With what networks are computed on this processor, and why."""
+    if PATH is Path.AVX512_BF16:
+        assert _LIBRARY is not None
+        return f"{_ABOUT[PATH]}; {_WITHOUT_TILES[_LIBRARY.tile_use()]}"
     if PATH is not None:
         return _ABOUT[PATH]
     if _LIBRARY is not None:

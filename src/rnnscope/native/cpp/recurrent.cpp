@@ -15,7 +15,10 @@
 #error "for x86-64 and GCC"
 #endif
 
+#include <cpuid.h>
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define INLINE inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
@@ -29,6 +32,18 @@ namespace {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
 #define BFLOAT16
+#define TILES
+namespace amx {
+#include "recurrent/lanes512.h"
+#include "recurrent/functions.h"
+#include "recurrent/products.h"
+#include "recurrent/room.h"
+#include "recurrent/tiles.h"
+#include "recurrent/steps.h"
+#include "recurrent/layer.h"
+#include "recurrent/readout.h"
+}
+#undef TILES
 namespace avx512_bf16 {
 #include "recurrent/lanes512.h"
 #include "recurrent/functions.h"
@@ -67,7 +82,8 @@ namespace avx2 {
 }
 #pragma GCC pop_options
 
-enum Paths { NONE, AVX2, AVX512, AVX512_BF16 };
+enum Paths { NONE, AVX2, AVX512, AVX512_BF16, AMX };  // each has all that those before it have; float32 needs no more than AVX512
+enum Tile_use { NOT_THERE, REFUSED, WRONG, USED };
 
 // Numbers below the smallest normal one take a hundred times as long: they count as 0 while this lives.
 struct Flushed {
@@ -81,40 +97,62 @@ struct Flushed {
 
 extern "C" {
 
+// Whether tile registers are used: Linux has to allow a process their room, and they have to give the right sums.
+int32_t tile_use() {
+    static const int32_t found = [] {
+#ifndef EMULATED_TILES
+        unsigned a, b, c, d;
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return NOT_THERE;
+        if (syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* of tiles' data */)) return REFUSED;
+#endif
+        return amx::tiles_are_right() ? USED : WRONG;
+    }();
+    return found;
+}
+
 // The best path that this processor has.
 int32_t best_path() {
     __builtin_cpu_init();
     const bool two = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool five = two && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return five && __builtin_cpu_supports("avx512bf16") ? AVX512_BF16 : five ? AVX512 : two ? AVX2 : NONE;
+    const bool brain = five && __builtin_cpu_supports("avx512bf16");
+    return brain && tile_use() == USED ? AMX : brain ? AVX512_BF16 : five ? AVX512 : two ? AVX2 : NONE;
 }
 
 int64_t packed_size(int32_t path, int32_t reduced, int64_t depth, int64_t columns) {
-    if (reduced) return avx512_bf16::packed_size<bf16>(depth, columns) * 2;
+    if (reduced) return (path == AMX ? amx::packed_size<bf16> : avx512_bf16::packed_size<bf16>)(depth, columns) * 2;
     return (path == AVX2 ? avx2::packed_size<float>(depth, columns) : avx512::packed_size<float>(depth, columns)) * 4;
 }
 
 void pack(int32_t path, int32_t reduced, void* to, const float* from, int64_t depth, int64_t columns, int64_t down, int64_t right) {
-    if (reduced) return avx512_bf16::pack(static_cast<bf16*>(to), from, depth, columns, down, right);
+    if (reduced) return (path == AMX ? amx::pack<bf16> : avx512_bf16::pack<bf16>)(static_cast<bf16*>(to), from, depth, columns, down, right);
     (path == AVX2 ? avx2::pack<float> : avx512::pack<float>)(static_cast<float*>(to), from, depth, columns, down, right);
 }
 
 // A stretch, or, with `back`, its way back.
 void walk(int32_t path, int32_t reduced, const Layer* layer, const Back* back) {
     const Flushed flushed;
+    if (reduced && path == AMX) {
+        const amx::Tiles tiles;
+        return amx::walk<bf16>(*layer, back);
+    }
     if (reduced) return avx512_bf16::walk<bf16>(*layer, back);
     (path == AVX2 ? avx2::walk<float> : avx512::walk<float>)(*layer, back);
 }
 
 // For benchmarks; see products.h.
 double at_the_ceiling(int32_t path, int32_t reduced, int64_t times_over) {
-    if (reduced) return avx512_bf16::at_the_ceiling<bf16>(times_over);
+    if (reduced) return (path == AMX ? amx::at_the_ceiling<bf16> : avx512_bf16::at_the_ceiling<bf16>)(times_over);
     return (path == AVX2 ? avx2::at_the_ceiling<float> : avx512::at_the_ceiling<float>)(times_over);
 }
 
 void read_out(int32_t path, int32_t reduced, Readout* readout) {
     const Flushed flushed;
+    if (reduced && path == AMX) {
+        const amx::Tiles tiles;
+        return amx::read_out<bf16>(*readout);
+    }
     if (reduced) return avx512_bf16::read_out<bf16>(*readout);
     (path == AVX2 ? avx2::read_out<float> : avx512::read_out<float>)(*readout);
 }

@@ -22,7 +22,7 @@ struct Back {
     const void *panels, *candidate_panels, *input_panels;
     void* to_x;                                    // In (time, batch, inputs), rows to_x_row apart; or none
     int64_t to_x_row;
-    float *to_table, *to_input, *to_recurrent, *to_bias;  // are added to
+    float *to_table, *to_input, *to_recurrent, *to_bias;  // are added to; matrices (terms, columns)
 };
 
 struct Readout {

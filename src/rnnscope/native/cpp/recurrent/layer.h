@@ -56,7 +56,7 @@ struct Walk {
     }
 
     void backward(const Back& b) const {
-        const int64_t some = std::max<int64_t>(1, TOGETHER / rows), width = Cell::deltas * n, delta_row = even(width) + LANES;
+        const int64_t some = std::max<int64_t>(1, std::min(SUMMED / rows, l.time)), width = Cell::deltas * n, delta_row = even(width) + LANES;
         constexpr bool paper = std::is_same_v<Cell, PaperGru>;
         const int64_t opened_row = even(n), wide = b.to_x || b.to_input ? l.inputs : 0;
         Scratch<In> delta(rows * delta_row), opened(paper ? rows * opened_row : 0);
@@ -96,13 +96,14 @@ struct Walk {
             }
             if (++kept < some && t > 0) continue;
             const int64_t groups = kept * deltas.groups * PAIR<In>;
+            const Columns<In> recurrent = deltas.from(Cell::to_recurrent * n);
             if constexpr (paper) {
-                accumulate<In>(b.to_recurrent, 2 * n, n, groups, deltas.from(0), hiddens.from(0));
-                accumulate<In>(b.to_recurrent + 2 * n * n, n, n, groups, deltas.from(2 * n), openeds.from(0));
+                accumulate<In>(b.to_recurrent, columns, n, 2 * n, groups, hiddens.from(0), recurrent);
+                accumulate<In>(b.to_recurrent + 2 * n, columns, n, n, groups, openeds.from(0), deltas.from(2 * n));
             } else {
-                accumulate<In>(b.to_recurrent, columns, n, groups, deltas.from(Cell::to_recurrent * n), hiddens.from(0));
+                accumulate<In>(b.to_recurrent, columns, n, columns, groups, hiddens.from(0), recurrent);
             }
-            if (b.to_input && l.inputs) accumulate<In>(b.to_input, columns, l.inputs, groups, deltas.from(Cell::to_input * n), inputs.from(0));
+            if (b.to_input && l.inputs) accumulate<In>(b.to_input, columns, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
             kept = 0;
         }
     }

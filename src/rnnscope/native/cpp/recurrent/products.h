@@ -52,9 +52,17 @@ INLINE void of_size(int64_t n, F f) {
 }
 
 constexpr int64_t ceiling(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+template <class In>  // terms that are packed together, the last ones with zeros
+#ifdef TILES
+constexpr int64_t DEEP = sizeof(In) == 2 ? 32 : 1;
+#else
+constexpr int64_t DEEP = PAIR<In>;
+#endif
+
 template <class In>
 inline int64_t packed_size(int64_t depth, int64_t columns) {
-    return ceiling(depth, PAIR<In>) * PAIR<In> * ceiling(columns, LANES) * LANES;
+    return ceiling(depth, DEEP<In>) * DEEP<In> * ceiling(columns, LANES) * LANES;
 }
 
 INLINE void convert(float x, float* to) { *to = x; }
@@ -69,7 +77,7 @@ template <class In>
 void pack(In* to, const float* from, int64_t depth, int64_t columns, int64_t down, int64_t right) {
     for (int64_t first = 0; first < columns; first += WIDE * LANES) {
         const int64_t left = columns - first, vectors = left < WIDE * LANES ? ceiling(left, LANES) : WIDE;
-        for (int64_t k = 0; k < depth; k += PAIR<In>)
+        for (int64_t k = 0; k < ceiling(depth, DEEP<In>) * DEEP<In>; k += PAIR<In>)
             for (int64_t j = first; j < first + vectors * LANES; ++j)
                 for (int p = 0; p < PAIR<In>; ++p)
                     convert(k + p < depth && j < columns ? from[(k + p) * down + j * right] : 0.0f, to++);
@@ -143,9 +151,9 @@ inline void arrange(bf16* to, const bf16* from, int64_t from_row, int64_t rows, 
 }
 #endif
 
-// into (m, n) += downᵀ (m, rows) · across (rows, n)
+// into (m, n), its rows `row` apart, += downᵀ (m, rows) · across (rows, n)
 template <class In>
-void accumulate(float* into, int64_t m, int64_t n, int64_t rows, Columns<In> down, Columns<In> across) {
+void accumulate(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Columns<In> down, Columns<In> across) {
     const int64_t groups = ceiling(rows, PAIR<In>);
     for (int64_t j0 = 0; j0 < n; j0 += WIDE * LANES) {
         const int64_t left = n - j0;
@@ -156,13 +164,13 @@ void accumulate(float* into, int64_t m, int64_t n, int64_t rows, Columns<In> dow
                 of_size<TALL>(m - i0, [&](auto r_) INLINE_LAMBDA {
                     constexpr int R = r_;
                     Tile<R, C> tile;
-                    float* at = into + i0 * n + j0;
+                    float* at = into + i0 * row + j0;
                     times<R>([&](auto r) INLINE_LAMBDA {
-                        times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = load(at + r * n + c * LANES, c == C - 1 ? last : every); });
+                        times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = load(at + r * row + c * LANES, c == C - 1 ? last : every); });
                     });
                     multiply<R, C, In>(tile, down.at + i0 * PAIR<In>, PAIR<In>, down.row, across.at + j0 * PAIR<In>, across.row, groups);
                     times<R>([&](auto r) INLINE_LAMBDA {
-                        times<C>([&](auto c) INLINE_LAMBDA { store(at + r * n + c * LANES, tile.at[r][c], c == C - 1 ? last : every); });
+                        times<C>([&](auto c) INLINE_LAMBDA { store(at + r * row + c * LANES, tile.at[r][c], c == C - 1 ? last : every); });
                     });
                 });
         });

@@ -36,6 +36,6 @@ void read_out(Readout& o) {
         add_up(o.to_bias, delta.at, row, o.symbols, rows);
         deltas.take(0, delta.at, row, rows);
         hiddens.take(0, hidden, o.hidden_row, rows);
-        accumulate<In>(o.to_weight, o.symbols, n, ceiling(rows, PAIR<In>) * PAIR<In>, deltas.from(0), hiddens.from(0));
+        accumulate<In>(o.to_weight, n, o.symbols, n, ceiling(rows, PAIR<In>) * PAIR<In>, deltas.from(0), hiddens.from(0));
     }
 }

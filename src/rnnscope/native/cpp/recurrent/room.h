@@ -1,6 +1,11 @@
 // Memory for some rows at a time, and sums of them.
 
 constexpr int64_t TOGETHER = 96;  // rows, about: what stays in the cache
+#ifdef TILES                      // and over how many gradients of weights are summed at once
+constexpr int64_t SUMMED = 960;   // products so fast that fetching and storing the sums would take longer
+#else
+constexpr int64_t SUMMED = TOGETHER;
+#endif
 
 constexpr int64_t even(int64_t n) { return n + (n & 1); }
 
@@ -15,14 +20,14 @@ struct Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
-// Room for what `accumulate` multiplies, of some steps.
+// Room for what `accumulate` multiplies, of some steps. A vector more: where it reads columns from the middle on, to a whole one.
 template <class In>
 struct Arranged {
     Scratch<In> room;
     int64_t columns, row, groups;
     Arranged(int64_t steps, int64_t rows, int64_t columns_)
-        : room(steps * ceiling(rows, PAIR<In>) * PAIR<In> * ceiling(columns_, LANES) * LANES), columns(columns_),
-          row(ceiling(columns_, LANES) * LANES * PAIR<In>), groups(ceiling(rows, PAIR<In>)) {}
+        : room(ceiling(steps * ceiling(rows, PAIR<In>) * PAIR<In>, DEEP<In>) * DEEP<In> * ceiling(columns_, LANES) * LANES + LANES * PAIR<In>),
+          columns(columns_), row(ceiling(columns_, LANES) * LANES * PAIR<In>), groups(ceiling(rows, PAIR<In>)) {}
     void take(int64_t step, const In* from, int64_t from_row, int64_t rows) { arrange(room.at + step * groups * row, from, from_row, rows, columns); }
     Columns<In> from(int64_t column) const { return {room.at + column * PAIR<In>, row}; }
 };
