@@ -63,13 +63,16 @@ _GATES = {
 
 
 class _Walked(NamedTuple):
-    """A layer's stretch: float32 (time, batch, blocks · units), and states with the first one in front."""
+    """A layer's stretch: gates (time, batch, blocks · units), and states (time + 1, batch, units), the first one in front.
+
+    Float32, or, with products of bfloat16, gates in half precision and `hidden` only of the last step, (batch, units).
+    """
 
     x: Tensor
     gates: Tensor
     cells: Tensor | None
     hidden: Tensor
-    reduced: Tensor | None  # the hidden states in bfloat16, rows of an even length
+    reduced: Tensor | None  # hidden states in bfloat16, rows of an even length
 
 
 def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: Weights, *, reduced: bool) -> _Walked:
@@ -78,12 +81,13 @@ def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: W
     x = _operand(x, reduced) if x.is_floating_point() else x.contiguous()
     walked = _Walked(
         x,
-        new(time, batch, SAVED[cell] * units),
+        new(time, batch, SAVED[cell] * units, dtype=torch.float16 if reduced else torch.float32),
         new(time + 1, batch, units) if cells is not None else None,
-        new(time + 1, batch, units),
+        hidden.clone(memory_format=torch.contiguous_format) if reduced else new(time + 1, batch, units),
         torch.empty(time + 1, batch, units + units % 2, dtype=torch.bfloat16) if reduced else None,
     )
-    walked.hidden[0] = hidden
+    if not reduced:
+        walked.hidden[0] = hidden
     if walked.cells is not None and cells is not None:
         walked.cells[0] = cells
     if walked.reduced is not None:
@@ -133,8 +137,10 @@ class _Stretch(torch.autograd.Function):
         walked = _walk(cell, x, hidden, cells, Weights(w, u, b, b_hidden), reduced=reduced)
         ctx.cell, ctx.reduced, ctx.first = cell, reduced, cells is not None
         ctx.save_for_backward(*walked, w, u, b, b_hidden)
-        out = walked.hidden[1:] if walked.reduced is None else walked.reduced[1:, :, : u.shape[1]]
-        last = walked.hidden[-1].clone()  # an output may not share memory with another
+        if walked.reduced is None:
+            out, last = walked.hidden[1:], walked.hidden[-1].clone()  # an output may not share memory with another
+        else:
+            out, last = walked.reduced[1:, :, : u.shape[1]], walked.hidden
         return (out, last) if walked.cells is None else (out, last, walked.cells[-1].clone())
 
     @staticmethod

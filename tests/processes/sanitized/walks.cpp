@@ -48,6 +48,16 @@ bool finite(const std::vector<float>& values) {
     return true;
 }
 
+// Gates: halfs where products are of bfloat16.
+bool finite(const std::vector<char>& gates, bool reduced) {
+    for (size_t at = 0; at < gates.size(); at += reduced ? 2 : 4) {
+        uint16_t bits;
+        float value;
+        if (reduced ? (std::memcpy(&bits, &gates[at], 2), (bits & 0x7c00) == 0x7c00) : (std::memcpy(&value, &gates[at], 4), !std::isfinite(value))) return false;
+    }
+    return true;
+}
+
 bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batch, int64_t units, int64_t inputs, int64_t symbols) {
     const int64_t saved[] = {1, 4, 4, 3}, columns[] = {1, 4, 3, 3}, deltas[] = {1, 4, 4, 3};
     const int64_t gates = columns[cell] * units, first = cell >= GRU ? 2 * units : gates, size = batch * units;
@@ -57,10 +67,11 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     const auto x = operand(reduced, time * batch * x_row), received = operand(reduced, time * batch * units);
     const auto begin = drawn(inputs ? gates : symbols * gates), bias = drawn(units);
     const auto input = packed(path, reduced, inputs, gates), panels = packed(path, reduced, units, first), candidate = packed(path, reduced, units, units);
-    auto kept = drawn(time * batch * saved[cell] * units), cells = drawn((time + 1) * size), hidden = drawn((time + 1) * size);
-    auto half = operand(true, reduced ? (time + 1) * batch * row : 0);
+    auto kept = operand(reduced, time * batch * saved[cell] * units);
+    auto cells = drawn((time + 1) * size), hidden = drawn(reduced ? size : (time + 1) * size);
+    auto shown = operand(true, reduced ? (time + 1) * batch * row : 0);
     Layer layer = {cell, time, batch, units, inputs, 0, batch, ids.data(), x.data(), x_row, begin.data(), bias.data(),
-                   input.data(), panels.data(), candidate.data(), kept.data(), cell == LSTM ? cells.data() : nullptr, hidden.data(), half.data(), row};
+                   input.data(), panels.data(), candidate.data(), kept.data(), cell == LSTM ? cells.data() : nullptr, hidden.data(), shown.data(), row};
     const int64_t edges[] = {0, batch / 2, batch};
     for (int k = 0; k < 2; ++k) {
         layer.from = edges[k], layer.to = edges[k + 1];
@@ -79,14 +90,14 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     }
     std::vector<int64_t> targets(ids);
     const auto readout_panels = packed(path, reduced, units, symbols), readout_back = packed(path, reduced, symbols, units);
-    const auto readout_bias = drawn(symbols), shown = drawn(0);
+    const auto readout_bias = drawn(symbols);
     const auto seen = operand(reduced, time * batch * row);
     auto to_seen = operand(reduced, time * size), none = operand(false, 0);
     auto to_weight = drawn(symbols * units), to_readout_bias = drawn(symbols);
     Readout readout = {time * batch, units, symbols, seen.data(), row, readout_bias.data(), readout_panels.data(), readout_back.data(),
                        targets.data(), 0.1f, 0.0, to_seen.data(), units, to_weight.data(), to_readout_bias.data()};
     read_out(path, reduced, &readout);
-    return finite(kept) && finite(hidden) && finite(to_hidden) && finite(to_recurrent) && finite(to_bias) && finite(to_table) &&
+    return finite(kept, reduced) && finite(hidden) && finite(to_hidden) && finite(to_recurrent) && finite(to_bias) && finite(to_table) &&
            finite(to_input) && finite(to_weight) && std::isfinite(readout.nats);
 }
 }  // namespace

@@ -24,6 +24,7 @@
 #define INLINE_LAMBDA __attribute__((always_inline))
 
 typedef uint16_t bf16;
+enum half : uint16_t {};
 typedef int32_t __attribute__((may_alias, aligned(2))) uncertain_int;
 
 namespace {

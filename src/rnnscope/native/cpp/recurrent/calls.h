@@ -10,8 +10,9 @@ struct Layer {
     const float* begin;                            // (symbols, columns) what each symbol adds, bias included; or the bias (columns)
     const float* bias;                             // (units) of a GRU's candidate, beside the recurrent product
     const void *input_panels, *panels, *candidate_panels;
-    float *gates, *cells, *hidden;                 // (time, batch, saved · units), (time + 1, batch, units) twice; row 0 is given
-    void* reduced;                                 // bf16 (time + 1, batch, hidden_row), as `hidden`
+    void* gates;                                   // Kept (time, batch, saved · units): float, or half where In is bf16
+    float *cells, *hidden;                         // (time + 1, batch, units), row 0 is given; where In is bf16 hidden is (batch, units),
+    void* reduced;                                 // first → last, and all of them are here, bf16 (time + 1, batch, hidden_row)
     int64_t hidden_row;
 };
 

@@ -29,6 +29,10 @@ INLINE V inverse(V x) {
 }
 
 #ifdef BFLOAT16
+INLINE V load(const half* at, M mask) { return touch(at, mask), _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at)); }
+INLINE void store(half* at, V x, M mask) {
+    touch(at, mask), _mm256_mask_storeu_epi16(at, mask, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 INLINE V broadcast(const bf16* pair) { return (V)_mm512_set1_epi32(*reinterpret_cast<const uncertain_int*>(pair)); }
 INLINE V whole(const bf16* at) { return (V)_mm512_loadu_si512(at); }
 INLINE V multiplied(V a, V b, V c, bf16) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }

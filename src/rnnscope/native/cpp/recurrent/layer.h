@@ -13,42 +13,46 @@ struct Walk {
     int64_t before_row() const { return PAIR<In> > 1 ? l.hidden_row : n; }
     const In* x(int64_t t) const { return static_cast<const In*>(l.x) + (t * l.batch + l.from) * l.x_row; }
 
-    Step<In> step(int64_t t) const {
+    // `sums`: where gates come in, if that isn't where they go
+    Step<In> step(int64_t t, float* sums = nullptr) const {
         const int64_t now = t * l.batch + l.from, after = now + l.batch;
-        In* reduced = nullptr;
-        if constexpr (PAIR<In> > 1) reduced = static_cast<In*>(l.reduced) + after * l.hidden_row;
-        return {rows, n, l.gates + now * Cell::saved * n, l.cells ? l.cells + after * n : nullptr, l.hidden + after * n,
-                l.cells ? l.cells + now * n : nullptr, l.hidden + now * n, reduced, l.hidden_row};
+        Kept<In>* gates = static_cast<Kept<In>*>(l.gates) + now * Cell::saved * n;
+        float *cells = l.cells ? l.cells + after * n : nullptr, *cells_before = l.cells ? l.cells + now * n : nullptr;
+        if constexpr (PAIR<In> > 1) {
+            float* hidden = l.hidden + l.from * n;
+            return {rows, n, sums, gates, cells, hidden, cells_before, hidden, static_cast<In*>(l.reduced) + after * l.hidden_row, before(t), l.hidden_row};
+        } else {
+            return {rows, n, gates, gates, cells, l.hidden + after * n, cells_before, l.hidden + now * n, nullptr, before(t), n};
+        }
     }
 
     void forward() const {
-        const int64_t row = Cell::saved * n, some = std::max<int64_t>(1, TOGETHER / rows), opened_row = even(n);
+        const int64_t row = Cell::saved * n, some = l.inputs ? std::max<int64_t>(1, TOGETHER / rows) : 1, opened_row = even(n);
         Scratch<In> opened(std::is_same_v<Cell, PaperGru> ? rows * opened_row : 0);
+        Scratch<float> room(PAIR<In> > 1 ? some * rows * row : 0);
         for (int64_t t = 0; t < l.time; ++t) {
+            const Step<In> s = step(t, room.at + t % some * rows * row);
             if (l.inputs && t % some == 0) {
                 const int64_t steps = std::min(some, l.time - t);
-                float* to = l.gates + (t * l.batch + l.from) * row;
-                if (rows == l.batch)
-                    product<In>(steps * rows, x(t), l.x_row, l.inputs, static_cast<const In*>(l.input_panels), columns, {l.begin, 0, nullptr}, to, row);
-                else
-                    for (int64_t k = 0; k < steps; ++k)
-                        product<In>(rows, x(t + k), l.x_row, l.inputs, static_cast<const In*>(l.input_panels), columns, {l.begin, 0, nullptr}, to + k * l.batch * row, row);
+                const bool together = rows == l.batch;  // steps lie one after the other
+                for (int64_t k = 0; k < (together ? 1 : steps); ++k)
+                    product<In>(together ? steps * rows : rows, x(t + k), l.x_row, l.inputs, static_cast<const In*>(l.input_panels), columns,
+                                {l.begin, 0, nullptr}, s.sums + k * (PAIR<In> > 1 ? rows : l.batch) * row, row);
             }
-            const Step<In> s = step(t);
-            const Rows sums = l.inputs ? Rows{s.gates, row, nullptr} : Rows{l.begin, columns, l.ids + t * l.batch + l.from};
+            const Rows sums = l.inputs ? Rows{s.sums, row, nullptr} : Rows{l.begin, columns, l.ids + t * l.batch + l.from};
             const In* panels = static_cast<const In*>(l.panels);
             if constexpr (std::is_same_v<Cell, Rnn> || std::is_same_v<Cell, Lstm>) {
-                product<In>(rows, before(t), before_row(), n, panels, columns, sums, s.gates, row);
+                product<In>(rows, before(t), before_row(), n, panels, columns, sums, s.sums, row);
             } else {
                 const In* candidate = static_cast<const In*>(l.candidate_panels);
-                product<In>(rows, before(t), before_row(), n, panels, 2 * n, sums, s.gates, row);
+                product<In>(rows, before(t), before_row(), n, panels, 2 * n, sums, s.sums, row);
                 if constexpr (std::is_same_v<Cell, Gru>) {
                     if (!l.inputs)
-                        for (int64_t r = 0; r < rows; ++r) std::memcpy(s.gates + r * row + 2 * n, sums[r] + 2 * n, n * sizeof(float));
-                    product<In>(rows, before(t), before_row(), n, candidate, n, {l.bias, 0, nullptr}, s.gates + 3 * n, row);
+                        for (int64_t r = 0; r < rows; ++r) std::memcpy(s.sums + r * row + 2 * n, sums[r] + 2 * n, n * sizeof(float));
+                    product<In>(rows, before(t), before_row(), n, candidate, n, {l.bias, 0, nullptr}, s.sums + 3 * n, row);
                 } else {
                     Cell::open(s, opened.at, opened_row);
-                    product<In>(rows, opened.at, opened_row, n, candidate, n, {sums.at + 2 * n, sums.row, sums.ids}, s.gates + 2 * n, row);
+                    product<In>(rows, opened.at, opened_row, n, candidate, n, {sums.at + 2 * n, sums.row, sums.ids}, s.sums + 2 * n, row);
                 }
             }
             Cell::forward(s);

@@ -3,12 +3,18 @@
 // Of each step `saved` blocks of units are kept. Its way back makes `deltas` blocks: from `to_recurrent` on those that go back
 // through the recurrent weights, from `to_input` on those that go back through the input's.
 
+template <class In>  // gates, as they wait for the way back
+using Kept = std::conditional_t<sizeof(In) == 2, half, float>;
+
 template <class In>
 struct Step {
     int64_t rows, units;
-    float *gates, *cells, *hidden;              // of this step; gates come in as sums
-    const float *cells_before, *hidden_before;  // of the last one
+    float* sums;                                // gates come in, (rows, saved · units); may lie where they go
+    Kept<In>* gates;                            // and go
+    float *cells, *hidden;                      // of this step
+    const float *cells_before, *hidden_before;  // of the last one; hidden_before may be hidden
     In* reduced;                                // hidden, once more, as products want it; none where that is float
+    const In* reduced_before;                   // and that of the last step, which may be hidden_before
     int64_t reduced_row;
 };
 
@@ -37,6 +43,12 @@ INLINE V received(const Step<In>& s, const Backward<In>& b, int64_t r, int64_t j
     return load(b.hidden + r * s.units + j, m) + load(b.received + r * b.received_row + j, m);
 }
 
+template <class In>
+INLINE V within(V x) {  // what a half can hold, of a number without bounds
+    if constexpr (sizeof(In) == 2) return most(all(-65504), least(all(65504), x));
+    return x;
+}
+
 INLINE V slope(V gate) { return gate - gate * gate; }
 INLINE V slope_of_tanh(V x) { return all(1) - x * x; }
 
@@ -45,13 +57,17 @@ struct Rnn {
 
     template <class In>
     static void forward(const Step<In>& s) {
-        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA { show(s, r, j, hyperbolic<In>(load(s.gates + at, m)), m); });
+        elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
+            const V h = hyperbolic<In>(load(s.sums + at, m));
+            store(s.gates + at, h, m);
+            show(s, r, j, h, m);
+        });
     }
 
     template <class In>
     static void backward(const Step<In>& s, const Backward<In>& b) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            store(b.delta + r * b.delta_row + j, received(s, b, r, j, m) * slope_of_tanh(load(s.hidden + at, m)), m);
+            store(b.delta + r * b.delta_row + j, received(s, b, r, j, m) * slope_of_tanh(load(s.gates + at, m)), m);
             store(b.hidden + at, all(0), m);
         });
     }
@@ -63,9 +79,11 @@ struct Lstm {
     template <class In>
     static void forward(const Step<In>& s) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            float* gate = s.gates + r * saved * s.units + j;
-            const V i = logistic<In>(load(gate, m)), f = logistic<In>(load(gate + s.units, m));
-            const V g = hyperbolic<In>(load(gate + 2 * s.units, m)), o = logistic<In>(load(gate + 3 * s.units, m));
+            const int64_t first = r * saved * s.units + j;
+            const float* sum = s.sums + first;
+            Kept<In>* gate = s.gates + first;
+            const V i = logistic<In>(load(sum, m)), f = logistic<In>(load(sum + s.units, m));
+            const V g = hyperbolic<In>(load(sum + 2 * s.units, m)), o = logistic<In>(load(sum + 3 * s.units, m));
             const V c = fma(f, load(s.cells_before + at, m), i * g);
             store(gate, i, m), store(gate + s.units, f, m), store(gate + 2 * s.units, g, m), store(gate + 3 * s.units, o, m);
             store(s.cells + at, c, m);
@@ -76,7 +94,7 @@ struct Lstm {
     template <class In>
     static void backward(const Step<In>& s, const Backward<In>& b) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            const float* gate = s.gates + r * saved * s.units + j;
+            const Kept<In>* gate = s.gates + r * saved * s.units + j;
             const V i = load(gate, m), f = load(gate + s.units, m), g = load(gate + 2 * s.units, m), o = load(gate + 3 * s.units, m);
             const V shown = hyperbolic<In>(load(s.cells + at, m)), dh = received(s, b, r, j, m);
             const V dc = fma(dh * o, slope_of_tanh(shown), load(b.cells + at, m));
@@ -99,10 +117,12 @@ struct Gru {
     template <class In>
     static void forward(const Step<In>& s) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            float* gate = s.gates + r * saved * s.units + j;
-            const V reset = logistic<In>(load(gate, m)), z = logistic<In>(load(gate + s.units, m));
-            const V n = hyperbolic<In>(fma(reset, load(gate + 3 * s.units, m), load(gate + 2 * s.units, m)));
-            store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m);
+            const int64_t first = r * saved * s.units + j;
+            const float* sum = s.sums + first;
+            Kept<In>* gate = s.gates + first;
+            const V reset = logistic<In>(load(sum, m)), z = logistic<In>(load(sum + s.units, m)), inner = load(sum + 3 * s.units, m);
+            const V n = hyperbolic<In>(fma(reset, inner, load(sum + 2 * s.units, m)));
+            store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m), store(gate + 3 * s.units, within<In>(inner), m);
             show(s, r, j, fma(z, load(s.hidden_before + at, m), (all(1) - z) * n), m);  // exact where z is 0 or 1
         });
     }
@@ -110,13 +130,13 @@ struct Gru {
     template <class In>
     static void backward(const Step<In>& s, const Backward<In>& b) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            const float* gate = s.gates + r * saved * s.units + j;
+            const Kept<In>* gate = s.gates + r * saved * s.units + j;
             const V reset = load(gate, m), z = load(gate + s.units, m), n = load(gate + 2 * s.units, m), inner = load(gate + 3 * s.units, m);
             const V dh = received(s, b, r, j, m), dn = (dh - dh * z) * slope_of_tanh(n);
             In* delta = b.delta + r * b.delta_row + j;
             store(delta, dn * reset, m);
             store(delta + s.units, dn * inner * slope(reset), m);
-            store(delta + 2 * s.units, dh * (load(s.hidden_before + at, m) - n) * slope(z), m);
+            store(delta + 2 * s.units, dh * (load(s.reduced_before + r * s.reduced_row + j, m) - n) * slope(z), m);
             store(delta + 3 * s.units, dn, m);
             store(b.hidden + at, dh * z, m);
         });
@@ -130,9 +150,11 @@ struct PaperGru {
     template <class In>
     static void open(const Step<In>& s, In* opened, int64_t row) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            float* gate = s.gates + r * saved * s.units + j;
-            const V reset = logistic<In>(load(gate, m)), z = logistic<In>(load(gate + s.units, m));
-            store(gate, reset, m), store(gate + s.units, z, m);
+            const int64_t first = r * saved * s.units + j;
+            float* sum = s.sums + first;
+            Kept<In>* gate = s.gates + first;
+            const V reset = logistic<In>(load(sum, m)), z = logistic<In>(load(sum + s.units, m));
+            store(gate, reset, m), store(gate + s.units, z, m), store(sum + s.units, z, m);
             store(opened + r * row + j, reset * load(s.hidden_before + at, m), m);
         });
     }
@@ -140,9 +162,10 @@ struct PaperGru {
     template <class In>
     static void forward(const Step<In>& s) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            float* gate = s.gates + r * saved * s.units + j;
-            const V z = load(gate + s.units, m), n = hyperbolic<In>(load(gate + 2 * s.units, m)), before = load(s.hidden_before + at, m);
-            store(gate + 2 * s.units, n, m);
+            const int64_t first = r * saved * s.units + j;
+            const float* sum = s.sums + first;
+            const V z = load(sum + s.units, m), n = hyperbolic<In>(load(sum + 2 * s.units, m)), before = load(s.hidden_before + at, m);
+            store(s.gates + first + 2 * s.units, n, m);
             show(s, r, j, fma(z, n, (all(1) - z) * before), m);
         });
     }
@@ -150,9 +173,9 @@ struct PaperGru {
     template <class In>
     static void backward(const Step<In>& s, const Backward<In>& b, In* opened, int64_t row) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            const float* gate = s.gates + r * saved * s.units + j;
+            const Kept<In>* gate = s.gates + r * saved * s.units + j;
             const V reset = load(gate, m), z = load(gate + s.units, m), n = load(gate + 2 * s.units, m);
-            const V dh = received(s, b, r, j, m), before = load(s.hidden_before + at, m);
+            const V dh = received(s, b, r, j, m), before = load(s.reduced_before + r * s.reduced_row + j, m);
             In* delta = b.delta + r * b.delta_row + j;
             store(delta + s.units, dh * (n - before) * slope(z), m);
             store(delta + 2 * s.units, dh * z * slope_of_tanh(n), m);
@@ -166,7 +189,7 @@ struct PaperGru {
     static void backward_through_reset(const Step<In>& s, const Backward<In>& b, const float* inner) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
             const V reset = load(s.gates + r * saved * s.units + j, m), back = load(inner + at, m);
-            store(b.delta + r * b.delta_row + j, back * load(s.hidden_before + at, m) * slope(reset), m);
+            store(b.delta + r * b.delta_row + j, back * load(s.reduced_before + r * s.reduced_row + j, m) * slope(reset), m);
             store(b.hidden + at, fma(back, reset, load(b.hidden + at, m)), m);
         });
     }
