@@ -58,6 +58,7 @@ class Spec:
     core: int | None = None
     seed: int = 0
     planned: int | None = None
+    threads: int = THREADS
 
     @property
     def key(self) -> str:
@@ -182,11 +183,11 @@ def trainer(recipe: Any, text: str, nowhere: Path) -> Iterator[Side]:
     from rnnscope.models.threads import computing
     from rnnscope.progress import silent
     from rnnscope.training.processes import Group
-    from rnnscope.training.run import Run, uses_bfloat16
+    from rnnscope.training.run import Run, by_our_kernel, uses_bfloat16
     from rnnscope.training.trainer import _Training
 
     corpus = rs.corpus(text)
-    with computing(recipe.threads):
+    with computing(recipe.threads, by_kernel=by_our_kernel(recipe)):
         training = _Training(recipe, corpus, Run(nowhere), silent, Group(), torch.device("cpu"))
         place, streams = training.position, training.streams
 
@@ -207,7 +208,9 @@ def _recipe(spec: Spec) -> Any:
     model = Model.of(spec.model)
     precision: Any = "float32" if spec.side == "plain" else spec.variant
     recipe = recipe_of(rs.Architecture(model.cell, model.layers, model.units), precision)
-    return replace(recipe, seed=spec.seed, updates=spec.planned, schedule="cosine" if spec.planned else "exponential")
+    return replace(
+        recipe, threads=spec.threads, seed=spec.seed, updates=spec.planned, schedule="cosine" if spec.planned else "exponential"
+    )
 
 
 def recipe_of(architecture: Any, precision: Any) -> Any:

@@ -98,6 +98,14 @@ def peaks(spec: Spec) -> dict[str, Any]:
     return found
 
 
+def both_cores(spec: Spec, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """Symbols per second of one network on one thread, and on two, a batch split between them; a value for each round."""
+    one = replace(spec, side="rnnscope", variant="auto")
+    with _worker(one) as alone, _worker(replace(one, threads=2, core=None)) as shared:
+        found = in_turns({alone: alone.pace(seconds), shared: shared.pace(seconds)}, rounds)
+        return {name: found[worker] for name, worker in (("one thread", alone), ("two threads", shared))}
+
+
 def losses(spec: Spec, updates: int) -> dict[str, Any]:
     """Validation losses of the plain loop and of rnnscope after the same updates from the same weights, by seed."""
     found: dict[str, Any] = {"updates": updates, "seeds": SEEDS, "nats": {}}
@@ -132,6 +140,13 @@ def show_speeds(model: Model, found: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def show_both_cores(model: Model, found: dict[str, Any]) -> None:
+    one, two = (side["symbols_per_second"] for side in found.values())
+    ratio = [a / b for a, b in zip(two, one, strict=True)]
+    apart = f"{min(ratio):.2f} … {max(ratio):.2f}"
+    print(f"{model}  two threads: {median(two):,.0f} symbols/s, {median(ratio):.2f} × one ({apart})", flush=True)
+
+
 def show_peaks(found: dict[str, Any]) -> None:
     print(f"\nmemory of {MEMORY_MODEL}, most that was resident, MiB")
     print(f"  {'':28}{'in training':>12}{'before the first update':>28}")
@@ -151,8 +166,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", type=Model.of, default=[Model.of(m) for m in MODELS], metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=7, help="of each side (default 7)")
     parser.add_argument("--seconds", type=float, default=2.0, help="that a round of one side takes (default 2)")
-    parser.add_argument("--no-speed", action="store_true", help="leave the speeds out, for --loss or --memory alone")
+    parser.add_argument("--no-speed", action="store_true", help="leave the speeds out, for one of the others alone")
     parser.add_argument("--no-jax", action="store_true", help="leave the JAX peer out")
+    parser.add_argument("--both-cores", action="store_true", help="also one network on two threads (needs two idle cores)")
     parser.add_argument("--memory", action="store_true", help=f"also the peak memory of {MEMORY_MODEL}")
     parser.add_argument("--loss", action="store_true", help="also the validation loss after the same number of updates")
     parser.add_argument("--loss-models", nargs="+", type=Model.of, default=[Model.of(m) for m in LOSS_MODELS], metavar="MODEL")
@@ -160,8 +176,8 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.rounds < 1 or given.seconds <= 0 or given.loss_updates < 1:
         parser.error("there is at least 1 round, of more than 0 seconds, and at least 1 update")
-    if given.no_speed and not (given.loss or given.memory):
-        parser.error("--no-speed leaves nothing to measure; add --loss or --memory")
+    if given.no_speed and not (given.loss or given.memory or given.both_cores):
+        parser.error("--no-speed leaves nothing to measure; add --loss, --memory or --both-cores")
     return given
 
 
@@ -193,6 +209,10 @@ def measure(given: argparse.Namespace, batches: Path) -> dict[str, Any]:
         )
         show_speeds(model, found)
         record.setdefault("speed", {})[str(model)] = found
+    for model in given.models if given.both_cores else []:
+        found = both_cores(replace(spec, model=str(model)), rounds=given.rounds, seconds=given.seconds)
+        show_both_cores(model, found)
+        record.setdefault("both_cores", {})[str(model)] = found
     if given.memory:
         record["memory"] = {"model": MEMORY_MODEL, "updates": MEMORY_UPDATES, "mib": peaks(spec)}
         show_peaks(record["memory"]["mib"])

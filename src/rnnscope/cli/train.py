@@ -50,7 +50,7 @@ def architecture_options(**defaults: Any) -> Callable[[F], F]:
 @click.option("--dropout", type=float, help="Share of what a layer hands on that is set to 0.")
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the matrix products.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
-@click.option("--threads", type=click.IntRange(min=1), help="That torch computes on.")
+@click.option("--threads", type=click.IntRange(min=1), help="To compute on; streams of a batch are shared between them.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of dropout.")
 @click.option(
     "--snapshots", type=click.IntRange(min=0),

@@ -4,8 +4,6 @@ In float32, or, where autocasting asks for bfloat16 and the processor multiplies
 and gates stay float32. A row's values don't depend on the rows beside it.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from ctypes import Structure
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from rnnscope.models.cells import Cell, Named, Weights
+from rnnscope.models.threads import kernel_threads, side_by_side
 from rnnscope.native import recurrent as native
 from rnnscope.native.recurrent import CELLS, DELTAS, SAVED
 
@@ -23,18 +22,14 @@ _ROWS = 8
 """Of a batch, that are worth a thread."""
 
 
+def knows(cell: str, *, reduced: bool) -> bool:
+    """Whether layers of this cell are computed here on this processor, in float32 or `reduced` to bfloat16."""
+    return cell in CELLS and native.PATH is not None and (not reduced or native.PATH >= native.Path.AVX512_BF16)
+
+
 def covers(cell: Cell, weights: Weights) -> bool:
     """Whether this cell can be computed here: on a processor that the kernel knows, in the precision that is asked for."""
-    w = weights.hidden
-    return cell.name in CELLS and _computes(w)
-
-
-def _computes(w: Tensor) -> bool:
-    if native.PATH is None or w.device.type != "cpu" or w.dtype != torch.float32:
-        return False
-    if torch.is_autocast_enabled("cpu"):
-        return torch.get_autocast_dtype("cpu") == torch.bfloat16 and native.PATH >= native.Path.AVX512_BF16
-    return True
+    return cell.name in CELLS and reads_out(weights.hidden)
 
 
 def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tuple[Tensor, Named]:
@@ -94,7 +89,7 @@ def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: W
         walked.reduced[0, :, :units] = hidden
         walked.reduced[..., units:] = 0
     layer, kept = _layer(cell, walked, weights)
-    _side_by_side(batch, lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
+    side_by_side(_parts(batch), lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
     del kept
     return walked
 
@@ -195,7 +190,7 @@ def _way_back(
         _point(mine, sums[k])
         native.walk(reduced, _of_rows(layer, part), mine)
 
-    _side_by_side(batch, compute)
+    side_by_side(_parts(batch), compute)
     del kept
     to_input, to_recurrent, to_bias = (sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True))
     if cell == "gru":
@@ -210,19 +205,25 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float) -> Tensor:
-        reduced, (symbols, units), rows = torch.is_autocast_enabled("cpu"), weight.shape, targets.numel()
-        hidden = _operand(hidden, reduced)
+        reduced, (symbols, units), (time, batch) = torch.is_autocast_enabled("cpu"), weight.shape, targets.shape
+        hidden, targets = _operand(hidden, reduced), targets.contiguous()
         to_hidden = torch.empty(hidden.shape, dtype=hidden.dtype)
-        to_weight, to_bias = torch.zeros(symbols, units), torch.zeros(symbols)
-        pointers = {
-            "hidden": hidden, "bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced),
-            "targets": targets.contiguous(), "to_hidden": to_hidden, "to_weight": to_weight, "to_bias": to_bias,
-        }  # fmt: skip
-        readout = native.Readout(rows=rows, units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
+        pointers = {"bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
+        readout = native.Readout(units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
         _point(readout, pointers)
-        nats = native.read_out(reduced, readout)
-        ctx.save_for_backward(to_hidden, to_weight, to_bias)
-        return torch.tensor(nats * scale)
+        parts = _shared(time, max(1, min(kernel_threads(), targets.numel() // _ROWS, time)))
+        sums = [{"to_weight": torch.zeros(symbols, units), "to_bias": torch.zeros(symbols)} for _ in parts]
+        nats = [0.0] * len(parts)
+
+        def compute(part: range, k: int) -> None:
+            mine, steps = native.Readout.from_buffer_copy(readout), slice(part.start, part.stop)
+            mine.rows = len(part) * batch
+            _point(mine, sums[k] | {"hidden": hidden[steps], "targets": targets[steps], "to_hidden": to_hidden[steps]})
+            nats[k] = native.read_out(reduced, mine)
+
+        side_by_side(parts, compute)
+        ctx.save_for_backward(to_hidden, *(sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True)))
+        return torch.tensor(sum(nats) * scale)
 
     @staticmethod
     @once_differentiable
@@ -241,7 +242,11 @@ def loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: f
 
 def reads_out(weight: Tensor) -> bool:
     """Whether `loss` can be computed here."""
-    return _computes(weight)
+    if native.PATH is None or weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu") == torch.bfloat16 and native.PATH >= native.Path.AVX512_BF16
+    return True
 
 
 def _operand(x: Tensor, reduced: bool) -> Tensor:
@@ -281,16 +286,10 @@ def _of_rows(layer: native.Layer, rows: range) -> native.Layer:
 
 
 def _parts(batch: int) -> list[range]:
-    """The rows of a batch, shared by as many threads as torch has."""
-    n = max(1, min(torch.get_num_threads(), batch // _ROWS))
-    edges = [k * batch // n for k in range(n + 1)]
+    """The rows of a batch, shared by the threads."""
+    return _shared(batch, max(1, min(kernel_threads(), batch // _ROWS)))
+
+
+def _shared(rows: int, n: int) -> list[range]:
+    edges = [k * rows // n for k in range(n + 1)]
     return [range(a, b) for a, b in pairwise(edges)]
-
-
-def _side_by_side(batch: int, compute: Callable[[range, int], None]) -> None:
-    parts = _parts(batch)
-    if len(parts) == 1:
-        compute(parts[0], 0)
-        return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(compute, parts, range(len(parts))))

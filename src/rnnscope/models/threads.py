@@ -1,6 +1,8 @@
 """How torch uses the processor, or a GPU, while we compute."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -9,32 +11,61 @@ from rnnscope.models.memory import kept_memory
 from rnnscope.native.recurrent import say_if_slow
 
 _inside = False
+_of_kernel: int | None = None
+_crew: tuple[int, ThreadPoolExecutor] | None = None
 
 
 @contextmanager
-def computing(threads: int = 1) -> Iterator[None]:
+def computing(threads: int = 1, *, by_kernel: bool = False) -> Iterator[None]:
     """Run torch on `threads` threads, denormal numbers flushed to zero and freed memory kept, and put all back at the end.
 
-    Inside another one it changes nothing.
+    `by_kernel`: our kernel does nearly all there is to do and has the threads; torch's would only wait for work, which
+    they do at full speed, on cores that are needed. Inside another one it changes nothing.
 
-    One thread is the default: these networks are small, and two threads in a recurrent kernel collapse when
+    One thread is the default: these networks are small, and two threads in a recurrent kernel of torch's collapse when
     anything else runs on the machine.
     """
-    global _inside
+    global _inside, _of_kernel
     if _inside:
         yield
         return
     say_if_slow()
-    before, _inside = torch.get_num_threads(), True
-    torch.set_num_threads(threads)
+    before, _inside, _of_kernel = torch.get_num_threads(), True, threads if by_kernel else None
+    torch.set_num_threads(1 if by_kernel else threads)
     torch.set_flush_denormal(True)
     try:
         with kept_memory():
             yield
     finally:
-        _inside = False
+        _inside, _of_kernel = False, None
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
+
+
+def kernel_threads() -> int:
+    """On how many threads our kernel computes: by default as many as torch has."""
+    return _of_kernel or torch.get_num_threads()
+
+
+def side_by_side(parts: Sequence[range], compute: Callable[[range, int], None]) -> None:
+    """Call `compute` with each part and its number, each on a thread of its own, the first on this one."""
+    global _crew
+    helpers = len(parts) - 1
+    if helpers and (_crew is None or _crew[0] < helpers):
+        _crew = helpers, ThreadPoolExecutor(helpers, "rnnscope")
+    waiting = [_crew[1].submit(compute, part, k) for k, part in enumerate(parts) if k and _crew]
+    compute(parts[0], 0)
+    for each in waiting:
+        each.result()
+
+
+def _without_threads() -> None:
+    global _crew
+    _crew = None  # threads aren't there after a fork
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_without_threads)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Recipe:
         Weights and their averages are float32
     device: `auto` takes a GPU where there is one
     seed: of the first weights and of dropout
-    threads: that torch computes on
+    threads: to compute on; streams of a batch are shared between them
     snapshots: so many of the weights are kept while the number of updates doubles, and at ends of epochs so many while theirs
         does (`Run.snapshots`); 0 keeps none
     """

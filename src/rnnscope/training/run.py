@@ -13,7 +13,7 @@ from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.corpora.splits import split_rule
 from rnnscope.exceptions import FormatError, RecipeError, RnnscopeError, UsageError, expect, expect_whole
 from rnnscope.files import fingerprint, read_json, replacing, write_bytes, write_json, write_text
-from rnnscope.models import Network, fused
+from rnnscope.models import Network, compiled, fused
 from rnnscope.models.architecture import WINDOW
 from rnnscope.models.cells import CELLS
 from rnnscope.training import snapshots
@@ -223,6 +223,11 @@ def uses_bfloat16(recipe: Recipe) -> bool:
         return recipe.precision == "bfloat16"
     cell = recipe.architecture.cell
     return (cell == WINDOW or fused.covers(CELLS[cell])) and fused.has_bfloat16(chosen_device(recipe.device))
+
+
+def by_our_kernel(recipe: Recipe) -> bool:
+    """Whether a training is computed by our kernel, on this machine's processor."""
+    return chosen_device(recipe.device).type == "cpu" and compiled.knows(recipe.architecture.cell, reduced=uses_bfloat16(recipe))
 
 
 def load(path: str | Path, *, untrained: bool = False, draw: int = 0, at: int | None = None) -> Network:

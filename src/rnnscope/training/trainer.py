@@ -30,7 +30,7 @@ from rnnscope.training.initialisation import first_model
 from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for, set_rate
 from rnnscope.training.processes import Group, chosen_device, joined
 from rnnscope.training.recipe import Recipe
-from rnnscope.training.run import MARKER, Run, describe, uses_bfloat16
+from rnnscope.training.run import MARKER, Run, by_our_kernel, describe, uses_bfloat16
 from rnnscope.training.snapshots import due as snapshots_due
 
 MINIMUM = 1_000
@@ -58,7 +58,7 @@ def train(recipe: Recipe, corpus: Corpus, into: str | Path, *, resume: bool = Fa
     device = chosen_device(recipe.device)
     with explained(run), joined(device) as group:
         group.once(lambda: claim(run.path, MARKER, "a run"))
-        with locked(run.path, "a training", wanted=group.first), computing(recipe.threads):
+        with locked(run.path, "a training", wanted=group.first), computing(recipe.threads, by_kernel=by_our_kernel(recipe)):
             group.once(lambda: _prepare(run, recipe, corpus, resume))
             _Training(recipe, corpus, run, progress, group, device).go()
     return run
