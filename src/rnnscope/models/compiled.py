@@ -104,7 +104,7 @@ def _layer(cell: str, walked: _Walked, weights: Weights, *, forward: bool = True
     if x.is_floating_point():
         pointers["x"], layer.inputs, layer.x_row = x, x.shape[2], _row(x)
     else:
-        pointers["ids"] = x
+        pointers["ids"], layer.symbols = x, weights.input.shape[1]
     if forward:
         gates = 2 * units if cell.startswith("gru") else len(weights.hidden)
         bias = weights.bias_input + weights.bias_hidden
@@ -180,10 +180,13 @@ def _way_back(
     _point(back, pointers)
     layer, kept = _layer(cell, walked, weights, forward=False)
     sums = [
-        {"to_input" if floating else "to_table": torch.zeros(weights.input.T.shape),
-         "to_recurrent": torch.zeros(weights.hidden.T.shape), "to_bias": torch.zeros(DELTAS[cell] * units)}
+        {
+            "to_input": torch.zeros(weights.input.shape),
+            "to_recurrent": torch.zeros(weights.hidden.shape),
+            "to_bias": torch.zeros(DELTAS[cell] * units),
+        }
         for _ in _parts(batch)
-    ]  # fmt: skip
+    ]
 
     def compute(part: range, k: int) -> None:
         mine = native.Back.from_buffer_copy(back)
@@ -194,10 +197,10 @@ def _way_back(
     del kept
     to_input, to_recurrent, to_bias = (sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True))
     if cell == "gru":
-        to_recurrent, both = to_recurrent.roll(-units, 1), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
+        to_recurrent, both = to_recurrent.roll(-units, 0), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
     else:
         both = (to_bias, to_bias.clone())
-    return to_x, to_hidden, to_cell, to_input.T, to_recurrent.T, *both
+    return to_x, to_hidden, to_cell, to_input, to_recurrent, *both
 
 
 class _Loss(torch.autograd.Function):

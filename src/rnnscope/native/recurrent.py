@@ -34,7 +34,7 @@ class Layer(ctypes.Structure):
     """`cpp/recurrent/calls.h` says what each is."""
 
     _fields_ = [
-        *((name, c_int64) for name in ("cell", "time", "batch", "units", "inputs", "start", "stop")),
+        *((name, c_int64) for name in ("cell", "time", "batch", "units", "inputs", "symbols", "start", "stop")),
         ("ids", c_void_p), ("x", c_void_p), ("x_row", c_int64), ("begin", c_void_p), ("bias", c_void_p),
         *((name, c_void_p) for name in ("input_panels", "panels", "candidate_panels", "gates", "cells", "hidden", "reduced")),
         ("hidden_row", c_int64),
@@ -46,7 +46,7 @@ class Back(ctypes.Structure):
         ("received", c_void_p), ("received_row", c_int64),
         *((name, c_void_p) for name in ("to_hidden", "to_cell", "panels", "candidate_panels", "input_panels", "to_x")),
         ("to_x_row", c_int64),
-        *((name, c_void_p) for name in ("to_table", "to_input", "to_recurrent", "to_bias")),
+        *((name, c_void_p) for name in ("to_input", "to_recurrent", "to_bias")),
     ]  # fmt: skip
 
 

@@ -70,20 +70,20 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     auto kept = operand(reduced, time * batch * saved[cell] * units);
     auto cells = drawn((time + 1) * size), hidden = drawn(reduced ? size : (time + 1) * size);
     auto shown = operand(true, reduced ? (time + 1) * batch * row : 0);
-    Layer layer = {cell, time, batch, units, inputs, 0, batch, ids.data(), x.data(), x_row, begin.data(), bias.data(),
+    Layer layer = {cell, time, batch, units, inputs, inputs ? 0 : symbols, 0, batch, ids.data(), x.data(), x_row, begin.data(), bias.data(),
                    input.data(), panels.data(), candidate.data(), kept.data(), cell == LSTM ? cells.data() : nullptr, hidden.data(), shown.data(), row};
     const int64_t edges[] = {0, batch / 2, batch};
     for (int k = 0; k < 2; ++k) {
         layer.from = edges[k], layer.to = edges[k + 1];
         if (layer.from < layer.to) walk(path, reduced, &layer, nullptr);
     }
-    auto to_hidden = drawn(size), to_cell = drawn(size), to_table = drawn(symbols * gates), to_input = drawn(gates * inputs);
+    auto to_hidden = drawn(size), to_cell = drawn(size), to_input = drawn(gates * (inputs ? inputs : symbols));
     auto to_recurrent = drawn(gates * units), to_bias = drawn(deltas[cell] * units);
     auto to_x = operand(reduced, time * batch * inputs);
     const auto back_panels = packed(path, reduced, cell == PAPER_GRU ? 2 * units : gates, units);
     const auto back_candidate = packed(path, reduced, units, units), back_input = packed(path, reduced, gates, inputs);
     const Back back = {received.data(), units, to_hidden.data(), cell == LSTM ? to_cell.data() : nullptr, back_panels.data(), back_candidate.data(),
-                       back_input.data(), inputs ? to_x.data() : nullptr, inputs, to_table.data(), inputs ? to_input.data() : nullptr, to_recurrent.data(), to_bias.data()};
+                       back_input.data(), inputs ? to_x.data() : nullptr, inputs, to_input.data(), to_recurrent.data(), to_bias.data()};
     for (int k = 0; k < 2; ++k) {
         layer.from = edges[k], layer.to = edges[k + 1];
         if (layer.from < layer.to) walk(path, reduced, &layer, &back);
@@ -97,7 +97,7 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     Readout readout = {time * batch, units, symbols, seen.data(), row, readout_bias.data(), readout_panels.data(), readout_back.data(),
                        targets.data(), 0.1f, 0.0, to_seen.data(), units, to_weight.data(), to_readout_bias.data()};
     read_out(path, reduced, &readout);
-    return finite(kept, reduced) && finite(hidden) && finite(to_hidden) && finite(to_recurrent) && finite(to_bias) && finite(to_table) &&
+    return finite(kept, reduced) && finite(hidden) && finite(to_hidden) && finite(to_recurrent) && finite(to_bias) &&
            finite(to_input) && finite(to_weight) && std::isfinite(readout.nats);
 }
 }  // namespace

@@ -2,7 +2,7 @@
 
 struct Layer {
     int64_t cell;                                  // see `Cells`
-    int64_t time, batch, units, inputs;            // inputs: 0 where symbols' numbers come in
+    int64_t time, batch, units, inputs, symbols;   // inputs: 0 where symbols' numbers come in; symbols: 0 where not
     int64_t from, to;                              // which rows of the batch this call computes
     const int64_t* ids;                            // (time, batch)
     const void* x;                                 // In (time, batch, inputs), rows x_row apart
@@ -23,7 +23,7 @@ struct Back {
     const void *panels, *candidate_panels, *input_panels;
     void* to_x;                                    // In (time, batch, inputs), rows to_x_row apart; or none
     int64_t to_x_row;
-    float *to_table, *to_input, *to_recurrent, *to_bias;  // are added to; matrices (terms, columns)
+    float *to_input, *to_recurrent, *to_bias;             // are added to; matrices as their weights
 };
 
 struct Readout {

@@ -62,10 +62,11 @@ struct Walk {
     void backward(const Back& b) const {
         const int64_t some = std::max<int64_t>(1, std::min(SUMMED / rows, l.time)), width = Cell::deltas * n, delta_row = even(width) + LANES;
         constexpr bool paper = std::is_same_v<Cell, PaperGru>;
-        const int64_t opened_row = even(n), wide = b.to_x || b.to_input ? l.inputs : 0;
+        const int64_t opened_row = even(n), wide = l.inputs;
         Scratch<In> delta(rows * delta_row), opened(paper ? rows * opened_row : 0);
         Scratch<float> inner(paper ? rows * n : 0), to_x(rows * wide), zeros(std::max(n, wide));
         const Rows nothing = {zeros.at, 0, nullptr};
+        const Turned to_recurrent(b.to_recurrent, n, columns), to_input(b.to_input, l.inputs ? l.inputs : l.symbols, columns);
         Arranged<In> deltas(some, rows, width), hiddens(some, rows, n), openeds(some, rows, paper ? n : 0), inputs(some, rows, wide);
         for (int64_t t = l.time - 1, kept = 0; t >= 0; --t) {
             const Step<In> s = step(t);
@@ -89,9 +90,9 @@ struct Walk {
             const In* through_input = delta.at + Cell::to_input * n;
             if (!l.inputs) {
                 const int64_t* ids = l.ids + t * l.batch + l.from;
-                for (int64_t r = 0; r < rows; ++r) add_up(b.to_table + ids[r] * columns, through_input + r * delta_row, delta_row, columns, 1);
+                for (int64_t r = 0; r < rows; ++r) add_up(to_input.sums.at + ids[r] * columns, through_input + r * delta_row, delta_row, columns, 1);
             } else {
-                if (b.to_input) inputs.take(kept, x(t), l.x_row, rows);
+                inputs.take(kept, x(t), l.x_row, rows);
                 if (b.to_x) {
                     product<In>(rows, through_input, delta_row, columns, static_cast<const In*>(b.input_panels), wide, nothing, to_x.at, wide);
                     In* to = static_cast<In*>(b.to_x) + (t * l.batch + l.from) * b.to_x_row;
@@ -102,12 +103,12 @@ struct Walk {
             const int64_t groups = kept * deltas.groups * PAIR<In>;
             const Columns<In> recurrent = deltas.from(Cell::to_recurrent * n);
             if constexpr (paper) {
-                accumulate<In>(b.to_recurrent, columns, n, 2 * n, groups, hiddens.from(0), recurrent);
-                accumulate<In>(b.to_recurrent + 2 * n, columns, n, n, groups, openeds.from(0), deltas.from(2 * n));
+                accumulate<In>(to_recurrent.sums.at, columns, n, 2 * n, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at + 2 * n, columns, n, n, groups, openeds.from(0), deltas.from(2 * n));
             } else {
-                accumulate<In>(b.to_recurrent, columns, n, columns, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at, columns, n, columns, groups, hiddens.from(0), recurrent);
             }
-            if (b.to_input && l.inputs) accumulate<In>(b.to_input, columns, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
+            if (l.inputs) accumulate<In>(to_input.sums.at, columns, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
             kept = 0;
         }
     }

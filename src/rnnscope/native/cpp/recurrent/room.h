@@ -32,6 +32,22 @@ struct Arranged {
     Columns<In> from(int64_t column) const { return {room.at + column * PAIR<In>, row}; }
 };
 
+// A matrix that is summed as its transpose, (rows, columns), and added to where it belongs, (columns, rows), at the end.
+struct Turned {
+    Scratch<float> sums;
+    float* into;
+    const int64_t rows, columns;
+    Turned(float* into_, int64_t rows_, int64_t columns_) : sums(rows_ * columns_), into(into_), rows(rows_), columns(columns_) {}
+    ~Turned() {
+        for (int64_t i0 = 0; i0 < rows; i0 += LANES)  // squares, so that lines of the cache are used whole on both sides
+            for (int64_t j0 = 0; j0 < columns; j0 += LANES)
+                for (int64_t j = j0; j < std::min(columns, j0 + LANES); ++j)
+                    for (int64_t i = i0; i < std::min(rows, i0 + LANES); ++i) into[j * rows + i] += sums.at[i * columns + j];
+    }
+    Turned(const Turned&) = delete;
+    Turned& operator=(const Turned&) = delete;
+};
+
 // into (columns) += the sum of rows
 template <class In>
 void add_up(float* into, const In* from, int64_t row, int64_t columns, int64_t rows) {
