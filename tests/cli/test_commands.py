@@ -1,27 +1,21 @@
-"""The command line as a user has it: real processes, what they print, how they leave."""
+"""The command line as a user has it: what each command does, on a real text, from end to end."""
 
-import errno
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import rnnscope as rs
-from rnnscope import files
 from rnnscope.analysis import significance
 from rnnscope.cli import main
 from rnnscope.cli.main import rnnscope as group
-from rnnscope.exceptions import TrainingError
 from rnnscope.findings import causal
 from rnnscope.native import recurrent
+from tests.cli.running import command, fails, rows
 
 COMMANDS = [
     "study",
@@ -45,35 +39,6 @@ COMMANDS = [
     "paper",
     "planted",
 ]
-
-
-def command(*arguments: object, given: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "rnnscope", *map(str, arguments)],
-        input=given,
-        capture_output=True,
-        cwd=cwd,
-        check=False,
-        timeout=300,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Exit status and the one line of an error, in this process."""
-    with pytest.raises(SystemExit) as left:
-        main([str(a) for a in arguments])
-    error = capsys.readouterr().err.strip()
-    assert "\n" not in error, error
-    assert error.startswith("rnnscope: ")
-    return int(left.value.code or 0), error
-
-
-def rows(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, object]]:
-    with pytest.raises(SystemExit) as left:
-        main([*map(str, arguments), "--json"])
-    assert not left.value.code
-    return list(json.loads(capsys.readouterr().out))
 
 
 def test_help_answers_without_torch_and_with_an_example() -> None:
@@ -226,232 +191,6 @@ def test_corpora_and_hypotheses(capsys: pytest.CaptureFixture[str]) -> None:
     assert {h.name for h in rs.hypotheses()} == {row["name"] for row in rows(capsys, "hypotheses")}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["study", "no-such-text"], 1, "there is no file no-such-text and no corpus of that name"),
-        (["study", "{tmp}"], 1, "is a folder; expected one text file"),
-        (["study", "{tmp}/empty"], 1, "empty is empty"),
-        (["study", "{tmp}/one"], 1, "has 1 symbol; training needs at least 1,000"),
-        (["study", "{tmp}/ten"], 1, "has 10 symbols; training needs at least 1,000"),
-        (["study", "{tmp}/same"], 1, "repeats a single symbol"),
-        (["study", "{tmp}/latin"], 1, "latin is not UTF-8: byte 0xe9 at offset 1003; read it as bytes"),
-        (["study", "{tmp}/good", "--out", "{tmp}"], 1, "holds something else"),
-        (["train", "{tmp}/good", "--out", "{tmp}/good"], 1, "good is a file; expected a folder"),
-        (["train", "{tmp}/good", "--out", "{tmp}/run", "--epochs", "0"], 2, "0 is not in the range x>=1"),
-        (["train", "{tmp}/good"], 2, "Missing option '--out'"),
-        (["train", "{tmp}/good", "--out", "x", "--cell", "lstn"], 2, "'lstn' is not one of"),
-        (["sample", "{tmp}"], 1, "is not a run"),
-        (["cells", "{tmp}"], 1, "is not a trace"),
-        (["frobnicate"], 2, "No such command 'frobnicate'"),
-        (["cells"], 2, "Missing argument 'TRACE'"),
-    ],
-)
-def test_bad_input_is_one_clear_line(
-    arguments: list[str],
-    status: int,
-    message: str,
-    text: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, content in {
-        "empty": b"", "one": b"a", "ten": b"abcdefghij", "same": b"a" * 3000,
-            "latin": b"a" * 1000 + b"caf\xe9 noir", "good": text.encode(),
-    }.items():  # fmt: skip
-        (tmp_path / name).write_bytes(content)
-    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
-    left, error = fails(capsys, *[a.replace("{tmp}", str(tmp_path)) for a in arguments])
-    assert left == status
-    assert message in error
-    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
-
-
-def test_an_unreadable_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "secret"
-    path.write_text("x" * 2000)
-
-    def refuse(self: Path) -> bytes:  # root reads every file, so its mode would not do
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert "can't be read: Permission denied" in fails(capsys, "study", path)[1]
-
-
-def test_a_full_disk_is_one_line_and_loses_nothing(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "small.txt"
-    path.write_text(text)
-
-    def full(path: Path) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-    monkeypatch.setattr("rnnscope.files._flush", full)
-    status, error = fails(capsys, "train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1)
-    assert status == 1
-    assert f"no space is left for {tmp_path / 'run' / 'recipe.toml'}; nothing was kept yet" in error
-    assert [p.name for p in (tmp_path / "run").iterdir()] == []
-
-
-def test_a_disk_that_fills_up_in_the_middle_leaves_the_last_checkpoint(
-    corpus: rs.Corpus, recipe: rs.Recipe, run: rs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flush, writes = files._flush, [0]
-
-    def filling(path: Path) -> None:
-        writes[0] += 1
-        if writes[0] > 6:  # recipe, vocabulary, first checkpoint; weights, history, checkpoint of the first epoch
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        flush(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "_flush", filling)
-        with pytest.raises(TrainingError, match=r"no space is left .*; the last good checkpoint is .*last\.safetensors"):
-            rs.train(recipe, corpus, tmp_path / "run")
-    resumed = rs.train(recipe, corpus, tmp_path / "run", resume=True)
-    assert (resumed.path / "model.safetensors").read_bytes() == (run.path / "model.safetensors").read_bytes()
-
-
-def test_debug_shows_a_traceback() -> None:
-    done = command("cells", "/nowhere", "--debug")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("rnnscope: ")
-
-
-def test_a_text_from_standard_input(text: str, tmp_path: Path) -> None:
-    done = command("train", "-", "--out", tmp_path / "run", "--units", 4, "--epochs", 1, given=text.encode())
-    assert done.returncode == 0, done.stderr
-    error = command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
-    assert "was trained on a text that was not a file; name the text" in error
-
-
-def test_a_text_that_changed_is_not_recorded_in_silence(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "small.txt"
-    path.write_text(text)
-    assert command("train", path, "--out", tmp_path / "run", "--units", 4, "--epochs", 1).returncode == 0
-    path.write_text(text[:-1] + "#")
-    assert "has changed since" in command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
-
-
-def _interruptible(command: list[str]) -> subprocess.Popen[str]:
-    # A shell starts what runs in its background with Control-C ignored, and a child inherits that.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
-
-
-def test_control_c_stops_and_can_be_resumed(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "small.txt"
-    path.write_text(text * 20)
-    arguments = [sys.executable, "-m", "rnnscope", "train", str(path), "--out", str(tmp_path / "run"), "--units", "32"]
-    process = _interruptible([*arguments, "--epochs", "100000"])
-    history = tmp_path / "run" / "history.jsonl"
-    while not history.exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)  # less than two seconds; not asserted, since machines are shared
-    assert process.returncode == 130
-    assert error.strip() == "rnnscope: stopped; what is done is kept: run the same command with --resume to go on"
-    kept = [json.loads(line) for line in history.read_text().splitlines()]
-    process = _interruptible([*arguments, "--epochs", "100000", "--resume"])
-    while len(history.read_text().splitlines()) <= len(kept):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    lines = [json.loads(line) for line in history.read_text().splitlines()]
-    assert lines[: len(kept) - 1] == kept[:-1]  # the last one may have come after the checkpoint, and be made again
-    assert [entry["epoch"] for entry in lines] == list(range(1, len(lines) + 1))
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "the disk")])
-def test_what_is_said_of_a_command_that_was_stopped_is_true(
-    stop: BaseException, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def leave(status: int) -> None:
-        raise SystemExit(status)
-
-    def stopped(*_: object, **__: object) -> None:
-        raise stop
-
-    (tmp_path / "study").write_text(text)  # a text, not the command
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(files, "_placed", {})
-    words = ["compare", "ngram:1", "ngram:2", "--text", "study", "--figures", "made"]
-    with monkeypatch.context() as patch:
-        patch.setattr("rnnscope.comparison.comparison.read_all", stopped)
-        status, error = fails(capsys, *words)
-    assert status == (130 if isinstance(stop, KeyboardInterrupt) else 1)
-    assert error.endswith("; nothing was changed")
-    assert not (tmp_path / "made").exists()
-    with monkeypatch.context() as patch:
-        patch.setattr("rnnscope.views.canvas.to_svg", stopped)
-        status, error = fails(capsys, *words)
-    written = sorted((tmp_path / "made").iterdir())
-    assert len(written) > 3
-    assert all(path.suffix == ".csv" for path in written)
-    said = f"made/tree.csv and {len(written) - 1} more had been written and are kept: run the same command again for the rest"
-    assert error.endswith(said)
-    monkeypatch.setattr("rnnscope.ngrams.ladder.ladder", stopped)
-    shutil.rmtree(tmp_path / "made")  # what is gone isn't kept
-    _, error = fails(capsys, "ngram", "study", "--orders", "1", "--index", "counts")
-    assert error.endswith("counts had been written and is kept: run the same command again for the rest")
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["hypotheses"], ["hypotheses", "--json"], ["compare", "--help"], ["ngram", "text", "--csv"]]
-)
-def test_output_that_nobody_reads_ends_a_command_as_it_ends_other_tools(arguments: list[str], text: str, tmp_path: Path) -> None:
-    (tmp_path / "text").write_text(text)
-    reading, writing = os.pipe()
-    os.close(reading)  # before anything is printed, so that it never depends on who is quicker
-    with os.fdopen(writing, "wb") as nobody:
-        words = [sys.executable, "-m", "rnnscope", *arguments]
-        done = subprocess.run(words, stdout=nobody, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
-
-
-def test_a_pipe_that_breaks_elsewhere_is_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(*_: object, **__: object) -> None:
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-    monkeypatch.setattr("rnnscope.cli.look.print_table", breaks)
-    with Path(os.devnull).open("w") as out, monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", out)
-        status, error = fails(capsys, "hypotheses")
-    assert (status, "a pipe to another process broke" in error) == (1, True)
-
-
-def test_a_field_is_given_once(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "small.txt").write_text(text)
-    words = ("train", tmp_path / "small.txt", "--out", tmp_path / "run", "--updates", 1)
-    for more, message in (
-        (["--units", 4, "--set", "architecture={units=5}"], "units is given twice, as 4 and as 5"),
-        (["--dropout", 0.1, "--set", "dropout=0.2"], "dropout is given twice"),
-        (["--set", "patience=5\nbatch=2"], "sets several fields"),
-        (["--set", "patience"], "has no '='"),
-    ):
-        status, error = fails(capsys, *words, *more)
-        assert status == 2
-        assert message in error
-    status, error = fails(capsys, *words, "--set", "architecture=3")
-    assert (status, "the architecture is a table" in error) == (1, True)
-    assert not (tmp_path / "run").exists()
-    with pytest.raises(SystemExit):
-        main([*map(str, words), "--set", "architecture={layers=2}", "--cell", "rnn", "--units", "4", "--recipe", "karpathy2015",
-              "--set", "patience=3", "--batch", "4"])  # fmt: skip
-    made = rs.Run.open(tmp_path / "run").recipe
-    assert (made.architecture, made.patience, made.optimiser) == (rs.Architecture("rnn", 2, 4), 3, "rmsprop")
-    capsys.readouterr()
-    rows_found = rows(capsys, "evaluate", tmp_path / "run", "--split", "validation")
-    assert [list(row) for row in rows_found] == [["nats", "bits", "deviation", "symbols"]]
-
-
 def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small.py").write_text(text)
     folder = tmp_path / "tiny"
@@ -594,28 +333,11 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert said in error
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["compare", "ngram:2"], "has to be counted in a text; name it with --text"),
-        (["compare", "ngram:many", "--text", "python-stdlib"], "expected a run's folder, or ngram:N"),
-        (["compare", "ngram:2", "ngram:02", "--text", "python-stdlib"], "two models are called 2-gram"),
-        (["compare", "ngram:2", "--text", "python-stdlib", "--table", "gains"], "gains are of one model over another; give two"),
-        (["compare", "ngram:2", "--text", "python-stdlib", "--table", "tree"], "a tree joins models; give two at least"),
-        (["contexts", "ngram:2"], "has to be counted in a text; name it with --text"),
-        (["attribution", "nowhere"], "nowhere is not a run"),
-        (["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"], "nowhere is not a trace"),
-        (["compare", "ngram:2", "--table", "map", "--table", "gains", "--json"], "--json prints one table, not 2"),
-        (["errors", "nowhere"], "nowhere is not a run"),
-        (["errors", "ngram:2", "--text", "python-stdlib", "--table", "gained"], "of one model over another; give two, not 1"),
-        (["errors", "a", "b", "--table", "gained", "--table", "errors", "--csv"], "--csv prints one table, not 2"),
-    ],
-)
-def test_models_that_cannot_be_compared(arguments: list[str], said: str) -> None:
-    done = command(*arguments)
-    assert done.returncode in (1, 2)
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_a_text_from_standard_input(text: str, tmp_path: Path) -> None:
+    done = command("train", "-", "--out", tmp_path / "run", "--units", 4, "--epochs", 1, given=text.encode())
+    assert done.returncode == 0, done.stderr
+    error = command("record", tmp_path / "run", "--out", tmp_path / "t").stderr
+    assert "was trained on a text that was not a file; name the text" in error
 
 
 def test_doctor_says_what_networks_are_computed_with() -> None:
@@ -638,118 +360,3 @@ def test_a_missing_kernel_is_said_once(tmp_path: Path) -> None:
     said = [line for line in done.stderr.splitlines() if line.startswith("rnnscope: networks are computed by torch")]
     assert len(said) == (sys.platform == "linux")
     assert "Warning" not in done.stderr
-
-
-FIGURED = [
-    ["compare", "nowhere"],
-    ["errors", "nowhere"],
-    ["contexts", "nowhere"],
-    ["dynamics", "nowhere"],
-    ["saturation", "nowhere"],
-    ["attribution", "nowhere"],
-    ["writes", "nowhere", "--signal", "layer0/cell", "--unit", "1"],
-]
-
-
-@pytest.mark.parametrize("words", FIGURED, ids=lambda words: words[0])
-def test_a_folder_for_figures_is_looked_at_before_anything_else(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "dangling").symlink_to(tmp_path / "gone" / "away")
-    for place, said in (
-        ("file", f"{tmp_path}/file is no folder; expected one for figures"),
-        ("file/below/it", f"{tmp_path}/file is no folder"),
-        ("dangling", f"{tmp_path}/dangling is no folder"),
-        ("/proc/figures", "nothing can be written to /proc (No such file or directory)"),
-    ):
-        status, error = fails(capsys, *words, "--figures", tmp_path / place)
-        assert (status, said in error) == (1, True), error
-    assert "nowhere is not a" in fails(capsys, *words, "--figures", tmp_path / "made" / "with" / "its parents")[1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
-    assert {words[0] for words in FIGURED} == {
-        name for name, each in group.commands.items() if any("--figures" in option.opts for option in each.params)
-    }
-
-
-def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tmp_path: Path) -> None:
-    (tmp_path / "small").write_text(text)
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPLCONFIGDIR"))}
-    words = [sys.executable, "-m", "rnnscope", "compare", "ngram:1", "ngram:2", "--text", "small", "--figures", "made"]
-    home = {"HOME": "/proc/nobody"}
-    done = subprocess.run(words, env=bare | home, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert sorted(done.stderr.splitlines()) == sorted(f"made/{path.name}" for path in (tmp_path / "made").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("compare a b --table models --pair ()", "--pair changes nothing here; it is for --table distances and --figures"),
-        ("compare a b --table gains --by argmax", "--by changes nothing here; it is for --table overlap and --figures"),
-        ("errors a b --excerpts 2 --json", "--excerpts changes nothing here; it is for --table errors without --json and --csv"),
-        ("errors a b --excerpts 2 --table gained", "--excerpts changes nothing here"),
-        ("dynamics a --signal cell", "--signal changes nothing here; it is for --table units and appearances"),
-        ("dynamics a --hypothesis column --table kl", "--hypothesis changes nothing here; it is for --table units and appearances"),
-        ("dynamics a --reference ngram:2 --table units", "--reference changes nothing here; it is for --table kl, nearest and"),
-        ("record a --out t --tolerance 0.1", "--tolerance changes nothing here; it is for --streams: add that, or leave --tol"),
-        ("cells t --all --untrained u", "--untrained changes nothing here; it is for the best units, without --all"),
-        ("planted --judge r.csv --against b --seed 1", "--seed changes nothing here; it is for networks that are made here"),
-        ("planted --out b --csv", "--out writes a benchmark and prints no table; leave --csv out"),
-        ("compare ngram:1 --text t --unknown skip", "--unknown changes nothing here; it is for networks"),
-        ("train warpeace --language c --out r", "warpeace is prose, not in c; leave that out"),
-        ("train linux --language python --out r", "linux is written in c, not in python; leave that out"),
-        ("ngram t --language c", "No such option '--language'"),
-    ],
-)
-def test_an_option_that_changes_nothing_is_wrong_usage(
-    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    status, error = fails(capsys, *words.split())
-    assert (status, said in error) == (2, True), error
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_to_do_with_symbols_that_a_network_does_not_know(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("small.py").write_text(text)
-    Path("odd.py").write_text(text.replace("add two", "€dd two"))
-    kept = ["--units", 8, "--updates", 3, "--batch", 4, "--snapshots", 1]
-    assert command("train", "small.py", "--out", "run", *kept, cwd=tmp_path).returncode == 0
-    for words in (
-        ["evaluate", "run", "odd.py"],
-        ["attribution", "run", "odd.py", "--back", 3],
-        ["compare", "ngram:2", "run", "--text", "odd.py"],
-        ["errors", "run", "--text", "odd.py"],
-        ["contexts", "run", "--text", "odd.py", "--lengths", "1,2", "--places", 9, "--way", "cut"],
-        ["dynamics", "run", "--text", "odd.py", "--length", 99, "--reference", "ngram:1"],
-    ):
-        status, error = fails(capsys, *words)
-        assert (status, "symbol '€' at position" in error, "skip or replace" in error) == (1, True, True), error
-        for what in ("skip", "replace"):
-            assert len(rows(capsys, *words, "--unknown", what)) > 0
-    reading = {name for name, each in group.commands.items() if any("--unknown" in option.opts for option in each.params)}
-    assert reading == {"evaluate", "record", "attribution", "compare", "errors", "contexts", "dynamics"}
-
-
-def test_a_text_without_the_pair_is_said_to_have_none(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("plain").write_text(text)
-    words = ["compare", "ngram:1", "--text", "plain", "--table", "distances", "--pair", "[]", "--figures", "made"]
-    with pytest.raises(SystemExit) as left:
-        main([*words, "--csv"])
-    printed = capsys.readouterr()
-    assert not left.value.code
-    assert len(printed.out.splitlines()) > 1
-    assert "no pair" not in printed.err
-    with pytest.raises(SystemExit) as left:
-        main([*["<>" if word == "[]" else word for word in words], "--csv"])
-    printed = capsys.readouterr()
-    assert not left.value.code
-    assert printed.out == "model,pair,distance,count,probability,low,high\n"
-    assert printed.err.splitlines()[-1] == "no pair of <> is opened and closed again in what was read"
