@@ -23,7 +23,7 @@ def sweep(recipe: Path, out: Path | None, workers: int, dask: str | None, resume
 
     \b
     Example:
-      rnnscope sweep recipes/table1-warpeace.toml --workers 2
+      rnnscope sweep recipes/table1.toml --workers 2
     """
     from rnnscope.sweeps.sweep import sweep as run_sweep
 
