@@ -184,6 +184,8 @@ def test_a_home_that_cannot_be_written_is_no_matter_of_the_figures(text: str, tm
         ("compare ngram:1 --text t --unknown skip", "--unknown changes nothing here; it is for networks"),
         ("train warpeace --language c --out r", "warpeace is prose, not in c; leave that out"),
         ("train linux --language python --out r", "linux is written in c, not in python; leave that out"),
+        ("sample r --temperature 0 --seed 3", "--seed changes nothing here; it is for a --temperature above 0"),
+        ("attribution r --unit 3", "--unit changes nothing here; it is for the --signal of a layer"),
         ("ngram t --language c", "No such option '--language'"),
     ],
 )
@@ -216,6 +218,10 @@ def test_what_to_do_with_symbols_that_a_network_does_not_know(
         assert (status, "symbol '€' at position" in error, "skip or replace" in error) == (1, True, True), error
         for what in ("skip", "replace"):
             assert len(rows(capsys, *words, "--unknown", what)) > 0
+    assert command("train", "odd.py", "--out", "other", *kept, cwd=tmp_path).returncode == 0
+    for words in (["compare", "run", "other", "ngram:1"], ["dynamics", "run", "--reference", "other"]):
+        status, error = fails(capsys, *words, "--unknown", "skip")
+        assert (status, "other knows other symbols than small.py has; expected networks that" in error) == (2, True), error
     reading = {name for name, each in group.commands.items() if any("--unknown" in option.opts for option in each.params)}
     assert reading == {"evaluate", "record", "attribution", "compare", "errors", "contexts", "dynamics"}
 

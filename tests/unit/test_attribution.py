@@ -256,7 +256,7 @@ def test_what_cannot_be_attributed_is_refused(model: rs.RecurrentLM, cut: rs.Cor
         ((model, cut, 140), "position is a whole number from 0 to 139, not 140"),
         ((model, cut, 3, "log_prob", 2), "log_prob has no units"),
         ((model, cut, 3, "layer0/cell", 12), "the unit of layer0/cell is a whole number from 0 to 11, not 12"),
-        ((model, cut, 3, "layer0/cell"), "expected one of them, not None"),
+        ((model, cut, 3, "layer0/cell"), "has the units 0 to [0-9]+; give one of them"),
         ((model, cut, 3, "cell", 2), "'cell' is more than one signal; expected one, such as 'layer0/cell'"),
         ((model, corpus, len(corpus) - 1), "nobody knows what came after position"),
         ((Bare(model), cut, 3), "bare doesn't say how gradients go through it; expected a network of rnnscope's, a wrapped"),

@@ -69,8 +69,8 @@ def writes(trace: Trace, signal: str, unit: int, position: int, *, back: int = 1
     off = rounding * (1 + abs(held) + float(factors @ np.abs(write * kept)) + (len(kept) + 4) * abs(before * left))
     if abs(made - held) > off:
         raise InputError(
-            f"{signal} {unit} of {trace!r} holds {held:.4g} at position {position:,}, but its gates make {made:.4g} of what was "
-            "written; expected a state that only they change: record the network without the intervention"
+            f"{signal} {unit} of {trace.path.name} holds {held:.4g} at position {position:,}, but its gates make {made:.4g} of "
+            "what was written; expected a state that only they change: record the network without the intervention"
         )
     rest = pd.DataFrame([{"position": first - 1, "symbol": "", "write": before, "kept": left, "part": before * left}])
     return pd.concat([rows, rest], ignore_index=True)
@@ -87,7 +87,7 @@ def _parts(trace: Trace, name: str) -> tuple[Signal, Signal, Signal, Signal | No
     if state is None or not state.state or gate is None or candidate is None or shown:
         raise InputError(
             trace.lost
-            or f"{name} of {trace!r} is no state that a gate keeps, or its gates aren't there; expected such as 'layer0/cell' of "
-            "an LSTM or 'layer0/hidden' of a GRU, with gates and candidate recorded, or the model at hand"
+            or f"{name} of {trace.path.name} is no state that a gate keeps, or its gates aren't there; expected such as "
+            "'layer0/cell' of an LSTM or 'layer0/hidden' of a GRU, with gates and candidate recorded, or the model at hand"
         )
     return state, gate, candidate, way_in

@@ -56,6 +56,12 @@ def models_of(given: Sequence[str], corpus: "Corpus") -> "dict[str, LanguageMode
 
     contexts = {spec: _context(spec) for spec in given if spec.startswith(NGRAM)}
     runs = {spec: Run.open(Path(spec)) for spec in given if spec not in contexts}
+    for spec, run in runs.items():
+        if run.vocabulary != corpus.vocabulary:
+            raise UsageError(
+                f"{spec} knows other symbols than {corpus.name} has; expected networks that were trained on the same text, or on "
+                "texts of the same symbols"
+            )
     counted: NGramLM | None = None
     if contexts:
         with progress_bar("count") as progress:

@@ -8,6 +8,7 @@ import click
 from rnnscope.cli.show import figures_option, print_shaded, print_table, table_options, write_drawn
 from rnnscope.cli.texts import reading_options, text_for
 from rnnscope.cli.trace import opened_trace, run_option
+from rnnscope.cli.used import expect_used
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ def attribution(
     from rnnscope.findings.attribution import attribution as attribute
     from rnnscope.training import Run
 
+    expect_used("unit", signal not in (None, LOG_PROB), "the --signal of a layer")
     opened = Run.open(run)
     corpus = text_for(opened, text, split, most, unknown)
     following = corpus.next_ids()

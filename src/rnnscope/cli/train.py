@@ -9,6 +9,7 @@ import click
 
 from rnnscope.cli.show import progress_bar, speaks
 from rnnscope.cli.texts import text_options
+from rnnscope.cli.used import expect_used
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,6 +134,7 @@ def sample(run: Path, prompt: str, length: int, temperature: float, seed: int) -
     from rnnscope.models.threads import computing
     from rnnscope.training import load
 
+    expect_used("seed", temperature != 0, "a --temperature above 0")
     with computing():
         text = write(load(run), prompt, length=length, temperature=temperature, seed=seed)
     begin: str | bytes = utf8(prompt) if isinstance(text, bytes) else prompt

@@ -67,7 +67,7 @@ def attribution(
         if signal.name != target:
             raise UsageError(f"{target!r} is more than one signal; expected one, such as {signal.name!r}")
         if unit is None:
-            raise UsageError(f"{target} has the units 0 to {signal.size - 1:,}; expected one of them, not {unit!r}")
+            raise UsageError(f"{target} has the units 0 to {signal.size - 1:,}; give one of them")
         expect_whole(f"the unit of {target}", unit, 0, signal.size)
     start = int(corpus.bounds[np.searchsorted(corpus.bounds, position, side="right") - 1])
     first = max(start, position + 1 - back)

@@ -87,7 +87,7 @@ def reason(hypothesis: Hypothesis, language: str | None, source: Source | None) 
         return None
     said = f"needs the model's {' and '.join(missing)}"
     if source is None:
-        return f"{said}, and no model has read the text; label the text of a trace, with the trace as source"
+        return f"{said}, which only a trace has"
     options = " ".join(f"--signals {name}" for name in missing)
     return f"{said}, which the trace doesn't have; record it with {options}, or give the model that was recorded"
 
