@@ -76,7 +76,7 @@ class UnknownSymbolError(InputError):
 
     def __init__(self, symbol: int, position: int, vocabulary: str, what: str = "text") -> None:
         shown = repr(chr(symbol)) if vocabulary == "characters" else f"0x{symbol:02x}"
-        choice = ", or say what to do with unknown symbols: skip or replace" if what == "text" else ""
+        choice = ", or say what to do with unknown symbols: skip or replace (--unknown)" if what == "text" else ""
         super().__init__(f"symbol {shown} at position {position} of the {what} is not in the model's vocabulary; remove it{choice}")
         self.symbol = symbol
         self.position = position

@@ -185,6 +185,18 @@ def test_timescales_of_gates_that_overwrite(tmp_path: Path) -> None:
         timescales(write(tmp_path / "other", corpus, layer0__forget=np.zeros((40, 2))))
 
 
+def test_memories_end_where_half_precision_does(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text("abcd" * 10)
+    kinds = [Signal("layer0/forget", 2, "f; 1 keeps", 0.0, 1.0, gate=True), Signal("layer0/cell", 2, "c", state=True)]
+    values = {"layer0/forget": np.tile([0.9999, 0.99], (40, 1)).astype(np.float32), "layer0/cell": np.zeros((40, 2), np.float32)}
+    for half, longest in (([], 10_000), (["layer0/forget"], 4_096)):
+        writer = TraceWriter(tmp_path / f"{len(half)}", corpus, kinds, half=half)
+        writer.write(0, values)
+        writer.finish({"model": {"name": "given", "fingerprint": "0"}})
+        table = timescales(rs.open_trace(tmp_path / f"{len(half)}"))
+        np.testing.assert_allclose(table["memory"], [longest, 99.5], rtol=0.07)
+
+
 def test_timescales_of_what_is_computed_and_what_is_kept(model: rs.RecurrentLM, trace: rs.Trace, tmp_path: Path) -> None:
     kept = timescales(trace)
     computed = timescales(rs.record(model, trace.corpus, tmp_path / "lazy"))

@@ -31,6 +31,8 @@ ONE_WAY, STEEPER = 0.8, 3.0
 _MEMORIES = np.geomspace(0.2, 1e6, histograms.EDGES)
 _KEPT = np.exp(-1 / _MEMORIES).astype(np.float32)
 _ALWAYS = 0.9
+_IN_HALF = 4096.0
+"""Of a gate in half precision: what it keeps of a state beyond 1 − 1/4096 is 1 there."""
 
 
 def lasting(kept: NDArray[Any]) -> NDArray[Any]:
@@ -47,7 +49,9 @@ def timescales(trace: Trace) -> pd.DataFrame:
     """For each unit of each layer with a gate that keeps its state, how long it is kept, and what the unit makes of it.
 
     - `gate` and `state` are the signals; `memory` is over how many symbols the state would fall to 1/e, by the median of what is
-      kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. `kept`: the share of symbols at which more than 0.9 is.
+      kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. They end at a million, and at 4,096 where the gate was
+      recorded in half precision, which holds no number between 1 − 1/2048 and 1. `kept`: the share of symbols at which more than
+      0.9 is.
     - `deviation`: the standard deviation of the state.
     - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. A latch or a counter has `kept`
       of at least 0.9.
@@ -81,7 +85,10 @@ def timescales(trace: Trace) -> pd.DataFrame:
             kept = np.ascontiguousarray(arrays[gate.name], np.float32)
             goes_on = ~np.isin(np.arange(first + 1, first + len(kept)), trace.corpus.bounds)
             counts.add(kept if gate.keeps > 0 else 1 - kept, arrays[state.name].astype(np.float64), goes_on)
-        frames.append(counts.table(gate, state))
+        table = counts.table(gate, state)
+        if gate.keeps > 0 and trace[gate.name].dtype == np.float16:
+            table[["memory", "low", "high"]] = table[["memory", "low", "high"]].clip(upper=_IN_HALF)
+        frames.append(table)
     return pd.concat(frames, ignore_index=True)
 
 

@@ -63,7 +63,7 @@ def record(
     into = Path(into)
     claim(into, MARKER, "a trace", make=False)
     if (into / MARKER).exists() and not overwrite:
-        raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
+        raise OccupiedError(f"{into} holds a trace already; overwrite it (--overwrite), or choose another folder")
     identity = {
         "format": FORMAT,
         "model": model.fingerprint,
@@ -77,7 +77,7 @@ def record(
         room = unfinished(into)
         with locked(room, "a recording"):
             if (into / MARKER).exists() and not overwrite:  # another one that has ended since
-                raise OccupiedError(f"{into} holds a trace already; remove it, or choose another folder")
+                raise OccupiedError(f"{into} holds a trace already; overwrite it (--overwrite), or choose another folder")
             place = _place(room, identity, into, overwrite)
             folder = room / "trace"
             about: dict[str, Any] = {"model": _described(model, into)}

@@ -245,11 +245,10 @@ class _Work:
 
     def record(self, progress: Progress) -> None:
         text = self.corpus.split("test").head(RECORDED)
-        signals = ("layer*/*", "log_prob", "entropy")
-        record(
-            self.study.run.model(), text, self.folder / "traces" / "trained", signals,
-            half="layer*/*", overwrite=True, progress=progress,
-        )  # fmt: skip
+        model, signals = self.study.run.model(), ("layer*/*", "log_prob", "entropy")
+        # Not what memories are measured by: in half precision a gate that keeps all but 1/4096 of a state keeps all of it.
+        half = [s.name for s in model.signals if s.name.startswith("layer") and not s.state and s.keeps <= 0]
+        record(model, text, self.folder / "traces" / "trained", signals, half=half, overwrite=True, progress=progress)
 
     def score(self, progress: Progress) -> None:
         trace, run = self.study.trace, self.study.run

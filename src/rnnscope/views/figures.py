@@ -118,7 +118,7 @@ def memories(table: pd.DataFrame) -> Figure:
 def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92, lines: int = 6) -> Figure:
     """Text coloured by units, a claim and a score over each stretch; where the claim holds the text is underlined."""
     size, line, gap = 8.0, LINE, 2.6  # points; line and gap in em
-    blocks = [(claim, score, rows_of(stretch, columns)[:lines]) for claim, score, stretch in rows]
+    blocks = [(claim, score, _most_to_see(rows_of(stretch, columns), lines)) for claim, score, stretch in rows]
     height = sum(gap + line * len(block) for _, _, block in blocks) + 0.6
     em = size / 72
     figure = Figure(figsize=((columns * ADVANCE + 2) * em, height * em), facecolor=PAPER)
@@ -133,6 +133,17 @@ def units_picture(rows: Sequence[tuple[str, str, Stretch]], *, columns: int = 92
     axes.set_xlim(-1 / ADVANCE, columns + 1 / ADVANCE)
     axes.set_ylim(height, 0)
     return figure
+
+
+def _most_to_see(rows: Rows, lines: int) -> Rows:
+    """So many lines one after the other: those in which a claim holds and doesn't hold the most."""
+
+    def worth(first: int) -> float:
+        marks = np.concatenate([marks for _, _, marks in rows[first : first + lines]] or [np.zeros(1)])
+        return min(float(marks.mean()), 1 - float(marks.mean()))
+
+    first = max(range(max(1, len(rows) - lines + 1)), key=worth)
+    return rows[first : first + lines]
 
 
 def paint(axes: Axes, rows: Rows, y: float, size: float) -> float:
