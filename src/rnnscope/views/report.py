@@ -24,12 +24,15 @@ from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
+from rnnscope.findings.causal import needed
 from rnnscope.findings.emergence import appearances
 from rnnscope.traces import Trace
 from rnnscope.views import canvas, comparisons, dynamics, figures, shading
 from rnnscope.views.palette import BLUE, RED
 from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
 
+_NEEDED = ("yes", "unclear", "", "no")
+"""Of findings: what ablations say, the most convincing first."""
 _PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
 
@@ -66,7 +69,7 @@ def stretches(data: ReportData, rows: list[dict[str, Any]], length: int = LENGTH
 def describe(data: ReportData) -> dict[str, Any]:
     """The report as plain data."""
     cards, evidence = [], {card["hypothesis"]: card for card in data.cards}
-    rows: Any = data.units.to_dict("records")
+    rows: Any = in_order(data.units).to_dict("records")
     for row, shown in zip(rows, stretches(data, rows), strict=True):
         hypothesis = data.hypotheses[row["hypothesis"]]
         chance = 0.5 if row["measure"] == "auroc" else 0.0
@@ -105,6 +108,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "test_nats": float(losses.mean()),
         "cards": cards,
         "found": [card for card in cards if card["found"]],
+        "needed": {word: [card for card in cards if card["found"] and card["needed"] == word] for word in _NEEDED},
         "weak": [card for card in cards if card["significant"] and not card["found"]],
         "easy": [card for card in cards if card["score"] >= STRONG[card["kind"]] and not card["significant"]],
         "strong": STRONG,
@@ -130,6 +134,13 @@ def describe(data: ReportData) -> dict[str, Any]:
         "red": RED,
         "blue": BLUE,
     }
+
+
+def in_order(units: pd.DataFrame) -> pd.DataFrame:
+    """Findings first, of these the ones that the network is seen to need, and last those that it is seen not to need."""
+    units = units.assign(needed=needed(units))
+    place = units["needed"].map(_NEEDED.index).where(units["finding"], len(_NEEDED))
+    return units.iloc[place.argsort(kind="stable")]
 
 
 def _beside(data: ReportData) -> dict[str, Any] | None:
