@@ -21,8 +21,8 @@ Rows = list[tuple[str, Any, Any]]
 """Lines of text: characters, each one's value from −1 to 1, and whether it is underlined."""
 
 
-def learning_curve(history: Sequence[dict[str, Any]]) -> str:
-    """Training and validation loss after every epoch, as SVG."""
+def learning_curve(history: Sequence[dict[str, Any]]) -> Figure:
+    """Training and validation loss after every epoch."""
     figure, [axes] = themed(6.4, 3.2)
     epochs = [entry["epoch"] for entry in history]
     for k, (name, title) in enumerate((("train_nats", "training"), ("validation_nats", "validation"))):
@@ -32,7 +32,7 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> str:
     axes.set_ylabel("nats per symbol")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes)
-    return written(figure)
+    return figure
 
 
 def value_histogram(histogram: dict[str, Any]) -> str:

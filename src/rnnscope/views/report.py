@@ -115,7 +115,7 @@ def describe(data: ReportData) -> dict[str, Any]:
         "rate": RATE,
         "left_out": data.left_out,
         "best": best,
-        "curve": figures.learning_curve(history),
+        "curve": canvas.written(figures.learning_curve(history)),
         "saturation": [canvas.written(figures.saturation_scatter(part)) for _, part in data.saturation.groupby("gate", sort=False)],
         "memory": _memory(data),
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
@@ -346,7 +346,7 @@ def write_figures(data: ReportData, folder: Path) -> None:
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", canvas.to_png(picture))
     write_text(folder / "units.svg", canvas.to_svg(picture))
-    write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
+    write_text(folder / "learning.svg", canvas.to_svg(figures.learning_curve(data.run.history)))
     if len(data.saturation):
         write_text(folder / "saturation.svg", canvas.to_svg(figures.saturation_scatter(data.saturation)))
     kept = data.tables.get("timescales")
