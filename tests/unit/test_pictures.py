@@ -1,5 +1,8 @@
 """What pictures say in words: every name, whatever it begins with, and why there is nothing to see."""
 
+import itertools
+
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -8,7 +11,7 @@ from matplotlib.legend import Legend
 import rnnscope as rs
 from rnnscope.comparison.venn import Venn
 from rnnscope.views import canvas, compared, comparisons, dynamics
-from rnnscope.views.figures import value_histogram
+from rnnscope.views.figures import memories, value_histogram
 from tests.unit.test_comparison import Told
 
 
@@ -68,3 +71,19 @@ def test_what_is_infinite_is_said_and_not_drawn(column: str) -> None:
     assert "rules out what" in said
     units = pd.DataFrame(columns=["hypothesis", "measure", "signal", "unit", "update", "epochs", "score"])
     assert words(dynamics.units(units)) == ["none of the units' claims can be tested on this text"]
+
+
+@pytest.mark.parametrize("longest", [3, 20, 3e3, 1e6])
+def test_numbers_of_a_logarithmic_axis_keep_apart(longest: float) -> None:
+    memory = np.geomspace(0.2 if longest > 3 else 2.1, longest, 50)
+    units = pd.DataFrame({"layer": 0, "unit": range(50), "memory": memory, "kind": ""})
+    kept = pd.DataFrame({"reference": "a", "update": range(50), "epochs": np.geomspace(1e-4, 50, 50), "kl": memory})
+    for figure, across in ((memories(units), True), (dynamics.divergence(kept), False), (dynamics.divergence(kept), True)):
+        figure.draw_without_rendering()
+        axis = figure.axes[0].xaxis if across else figure.axes[0].yaxis
+        low, high = axis.get_view_interval()
+        ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+        labels = [label for at, label in ticks if low <= at <= high]
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) >= 2
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes)), [label.get_text() for label in labels]

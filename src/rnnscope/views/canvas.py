@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
+from rnnscope.views import ticks
 from rnnscope.views.palette import BLUE, INK, RED
 
 # Placeholder colours that the page's style sheet replaces, so that one SVG serves light, dark and print.
@@ -41,7 +42,7 @@ def nothing(why: str) -> Figure:
 def plain(axes: Axes) -> None:
     """Axes without a background and a box, in the page's colours."""
     axes.patch.set_alpha(0)
-    axes.tick_params(colors=THEMED, labelsize=9)
+    axes.tick_params(colors=THEMED, labelsize=ticks.SIZE)
     axes.xaxis.label.set_color(THEMED)
     axes.yaxis.label.set_color(THEMED)
     axes.grid(color=FAINT, linewidth=0.6)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from rnnscope.comparison.venn import Venn
+from rnnscope.views import ticks
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, nothing, themed
 from rnnscope.views.palette import BLUE, RED, SERIES
 
@@ -103,6 +104,7 @@ def contexts(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
             axes.fill_between(some["context"], some["low"], some["high"], color=SERIES[k % len(SERIES)], alpha=0.08, linewidth=0)
     axes.set_xscale("log")
+    ticks.logarithmic(axes.xaxis)
     axes.set_xlabel("symbols of the context that are left as they were")
     axes.set_ylabel("rise of the loss, nats")
     legend(axes)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
+from rnnscope.views import ticks
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, themed, written
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
 from rnnscope.views.stretch import Stretch
@@ -105,9 +106,7 @@ def memories(table: pd.DataFrame) -> Figure:
                 [], [], linestyle="none", marker=marker, color=THEMED, markersize=7, fillstyle="none", label=f"{kind} ({count})"
             )
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator())
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    ticks.logarithmic(axes.xaxis)
     axes.set_xlabel("memory: characters until the state falls to 1/e")
     axes.set_ylabel("share of the units")
     axes.set_ylim(0, 1.03)
