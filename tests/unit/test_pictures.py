@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 import rnnscope as rs
+from rnnscope.cli.compare import _marked
 from rnnscope.comparison.venn import Venn
 from rnnscope.views import canvas, compared, comparisons, dynamics
 from rnnscope.views.figures import memories, value_histogram
+from rnnscope.views.signs import glyphs, in_line
 from tests.unit.test_comparison import Told
 
 
@@ -87,3 +89,13 @@ def test_numbers_of_a_logarithmic_axis_keep_apart(longest: float) -> None:
         boxes = [label.get_window_extent() for label in labels]
         assert len(boxes) >= 2
         assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes)), [label.get_text() for label in labels]
+
+
+def test_a_symbol_has_one_sign_wherever_it_is_shown() -> None:
+    assert in_line("a\r\n\tb\x1b") == "a←↵→b␛"
+    assert (glyphs("\r\n\té", "bytes"), glyphs("\r\n\té", "characters")) == ("←\n\t�", "←\n\té")
+    assert canvas.drawable("\r\n") == canvas.drawable(glyphs("\r\n", "bytes")) == "←↵"
+    table = pd.DataFrame({"symbol": ["\r", "\n", " ", "a"], "count": 30, "gain": 0.1, "low": 0.0, "high": 0.2})
+    shown = comparisons.gains(table, "one", "two").axes[0].get_yticklabels()
+    assert sorted(label.get_text() for label in shown) == sorted("←↵␣a")
+    assert _marked("a\r\nb", [1], "characters") == "a[←]↵b"

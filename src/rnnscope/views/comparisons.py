@@ -201,7 +201,7 @@ def pie(breakdowns: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 def _sign(symbol: str) -> str:
     """A symbol as a label of an axis: something to see for each."""
-    return {" ": "␣", "\r": "\\r"}.get(symbol) or drawable(symbol)
+    return "␣" if symbol == " " else drawable(symbol)
 
 
 def gained(table: pd.DataFrame, worse: str, better: str) -> Figure:

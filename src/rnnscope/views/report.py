@@ -29,7 +29,8 @@ from rnnscope.findings.emergence import appearances
 from rnnscope.traces import Trace
 from rnnscope.views import canvas, comparisons, dynamics, figures, shading
 from rnnscope.views.palette import BLUE, RED
-from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
+from rnnscope.views.signs import glyphs, in_line
+from rnnscope.views.stretch import LENGTH, Stretch, stretch
 
 _NEEDED = ("yes", "unclear", "", "no")
 """Of findings: what ablations say, the most convincing first."""
@@ -269,7 +270,7 @@ def _errors(data: ReportData) -> dict[str, Any] | None:
         {
             "category": each["category"],
             "excerpts": [
-                [(glyphs(c, kind).replace("\n", "↵"), k in set(excerpt["marks"])) for k, c in enumerate(excerpt["text"])]
+                [(in_line(c, kind), k in set(excerpt["marks"])) for k, c in enumerate(excerpt["text"])]
                 for excerpt in each["excerpts"]
             ],
         }
@@ -304,7 +305,7 @@ def _evidence(card: dict[str, Any], data: ReportData) -> dict[str, Any]:
     """A card of a finding with its figures drawn, and with something to see for each symbol of its excerpts."""
     kind = data.trace.corpus.vocabulary.kind
     for excerpt in (*card["strongest"], *card["wrong"]):
-        excerpt |= {name: glyphs(excerpt[name], kind).replace("\n", "↵") for name in ("before", "symbol", "after")}
+        excerpt |= {name: in_line(excerpt[name], kind) for name in ("before", "symbol", "after")}
     return {
         **card,
         "histogram": Markup(figures.value_histogram(card["histogram"])),

@@ -9,7 +9,8 @@ from rnnscope.views import ticks
 from rnnscope.views.canvas import THEMED, legend, plain, themed
 from rnnscope.views.figures import ADVANCE, LINE, paint, rows_of
 from rnnscope.views.palette import BLUE, INK, PAPER, RED
-from rnnscope.views.stretch import Stretch, glyphs
+from rnnscope.views.signs import glyphs
+from rnnscope.views.stretch import Stretch
 
 _COLUMNS, _SIZE, _CURVE = 92, 8.0, 2.3  # characters in a line; points; inches
 
