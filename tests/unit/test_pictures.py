@@ -1,17 +1,20 @@
 """What pictures say in words: every name, whatever it begins with, and why there is nothing to see."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 import rnnscope as rs
 from rnnscope.cli.compare import _marked
-from rnnscope.comparison.venn import Venn
+from rnnscope.comparison.venn import Venn, venn
 from rnnscope.views import canvas, compared, comparisons, dynamics
+from rnnscope.views.drawn import Drawn, write
 from rnnscope.views.figures import memories, value_histogram
 from rnnscope.views.signs import glyphs, in_line
 from tests.unit.test_comparison import Told
@@ -58,7 +61,7 @@ def test_a_figure_with_nothing_to_show_says_so() -> None:
     assert words(drawn["overlap"]) == ["no symbol of this text is got wrong"]
     found = {name: rs.errors(model, corpus, part="train") for name, model in told.items()}
     drawn = compared.breakdowns(found).figures
-    assert words(drawn["errors one"]) == words(drawn["gained"]) == ["no symbol of this text is got wrong"]
+    assert words(drawn["errors-one"]) == words(drawn["gained"]) == ["no symbol of this text is got wrong"]
     assert words(drawn["errors"]) == ["one", "no symbol of this text is got wrong", "two", "no symbol of this text is got wrong"]
 
 
@@ -68,7 +71,8 @@ def test_what_is_infinite_is_said_and_not_drawn(column: str) -> None:
     table = pd.DataFrame({"reference": ["a", "b"], "update": 1, "epochs": 0.5, "kl": [1.0, float("inf")], "difference": 0.0})
     table.loc[1, "difference"] = -float("inf")
     figure = draw(table)
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b (infinite)"]  # type: ignore[union-attr]
+    rings = ["where it was nearest"] if column == "kl" else []
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b (infinite)", *rings]  # type: ignore[union-attr]
     [said] = words(draw(table[1:]))
     assert "rules out what" in said
     units = pd.DataFrame(columns=["hypothesis", "measure", "signal", "unit", "update", "epochs", "score"])
@@ -99,3 +103,27 @@ def test_a_symbol_has_one_sign_wherever_it_is_shown() -> None:
     shown = comparisons.gains(table, "one", "two").axes[0].get_yticklabels()
     assert sorted(label.get_text() for label in shown) == sorted("←↵␣a")
     assert _marked("a\r\nb", [1], "characters") == "a[←]↵b"
+
+
+def test_a_number_that_has_no_room_in_its_part_stands_outside() -> None:
+    names, counts = ("a", "b"), {("a",): 900, ("a", "b"): 80, ("b",): 20}
+    rows = [{name: name in chosen for name in names} | {"symbols": count} for chosen, count in counts.items()]
+    found = venn(pd.DataFrame(rows), names)
+    figure = comparisons.venn(found)
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    assert sorted(text.get_text() for text in axes.texts) == ["2%", "8%", "90%"]
+    for text in axes.texts:
+        box = Text.get_window_extent(text).transformed(axes.transData.inverted())
+        ends = [(x, y) for x in (box.x0, box.x1) for y in (box.y0, box.y1)]
+        for x, y, r in found.circles:  # no edge goes through it
+            inside = {bool(np.hypot(end[0] - x, end[1] - y) < r) for end in ends}
+            assert len(inside) == 1, text.get_text()
+    small = next(text for text in axes.texts if text.get_text() == "2%")
+    assert all(np.hypot(small.get_position()[0] - x, small.get_position()[1] - y) > r for x, y, r in found.circles)
+
+
+def test_names_of_files_have_no_blanks(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1]})
+    made = write(Drawn({"my table": table, "b c": table, "b-c": table}), tmp_path, "text")
+    assert [path.name for path in made] == ["text-my-table.csv", "text-b c.csv", "text-b-c.csv"]

@@ -27,6 +27,7 @@ def divergence(table: pd.DataFrame) -> Figure:
         if np.isfinite(kl).any():
             least = int(kl.argmin())
             axes.plot(epochs[least], kl[least], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"])
+    axes.plot([], [], linestyle="none", marker="o", markersize=9, fillstyle="none", color=THEMED, label="where it was nearest")
     _over_epochs(axes, table["epochs"])
     axes.set_ylabel("symmetric KL divergence, nats")
     if (np.isfinite(table["kl"]) & (table["kl"] > 0)).any():
