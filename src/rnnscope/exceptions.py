@@ -15,7 +15,8 @@ Each message is one line that says what was given, what was expected and what to
     │   └── FollowerError       one of several processes, whose first one has said why
     └── VerificationError       a model whose fast path disagrees with its equations
 
-And warned of: `SlowWarning`, where something is missing without which everything works, only slower.
+And warned of: `SlowWarning`, where something is missing without which everything works, only slower; `SeesAheadWarning`, where a
+model has read what it predicts.
 """
 
 from collections.abc import Iterable
@@ -122,3 +123,7 @@ class VerificationError(RnnscopeError):
 
 class SlowWarning(UserWarning):
     """Something is missing without which everything works, only slower."""
+
+
+class SeesAheadWarning(UserWarning):
+    """A model reads from both sides, so that it has read what it predicts."""

@@ -3,6 +3,7 @@
 `check_language_model(model)` holds a model against what everything else here takes for granted of one.
 """
 
+import warnings
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import VerificationError, expect
+from rnnscope.exceptions import SeesAheadWarning, VerificationError, expect
 from rnnscope.models import Recurrent
 from rnnscope.models.sampling import Writer, sample
 from rnnscope.models.threads import computing
@@ -29,12 +30,20 @@ def check_language_model(model: LanguageModel, text: Corpus | None = None) -> No
     no bit, and what else is asked for hardly anything; probabilities sum to one; a segment begins anew and doesn't see what
     comes after; a recurrent model's state carries all that it remembers, it verifies, and it writes.
 
-    Raises `VerificationError` that says what doesn't hold.
+    Raises `VerificationError` that says what doesn't hold. Warns (`SeesAheadWarning`) where the model says itself that
+    it reads from both sides: it is recorded as any other, but has read what it predicts.
     """
     expect(model, LanguageModel, "a language model: name, vocabulary, signals, fingerprint, read")
     corpus = text or _random(model)
     with computing():
         _Check(model, corpus).all()
+    if not getattr(model, "causal", True):
+        warnings.warn(
+            f"{model.name} reads from both sides, and so has read what it predicts: its losses can't be set beside those of models "
+            "that read from the left, and it can't write",
+            SeesAheadWarning,
+            stacklevel=2,
+        )
 
 
 def _random(model: LanguageModel) -> Corpus:

@@ -115,3 +115,20 @@ def test_ink_stands_out_from_every_tone(page: Any) -> None:
         }"""
     )
     assert min(contrast) > 4.5
+
+
+@pytest.mark.parametrize("width", [600, 800, 1000, 1200, 1400])
+def test_the_table_of_claims_fits(browser: Any, finished: rs.Study, width: int) -> None:
+    """Also where names and numbers are as long as they are in a larger study."""
+    shown = browser.new_page(viewport={"width": width, "height": 900})
+    shown.goto(finished.report.as_uri())
+    shown.evaluate(
+        """() => { for (const row of document.querySelectorAll("#claims tbody tr")) {
+          const cells = row.querySelectorAll("td");
+          cells[0].querySelector("code").textContent = "layer10/hidden[229]";
+          for (const [k, text] of [[1, "0.999 ρ"], [2, "-0.993–0.997"], [7, "0.00012"], [8, "0.0024"]]) cells[k].textContent = text;
+        } }"""
+    )
+    box = shown.query_selector("#claims .scroll")
+    assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
+    shown.close()

@@ -243,7 +243,7 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
         "overlap.svg",
         "distances.svg",
         "errors.svg",
-        "errors tiny.svg",
+        "errors-tiny.svg",
         "gained.svg",
     } <= drawn
 

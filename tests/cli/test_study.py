@@ -121,6 +121,13 @@ def test_how_long_units_keep(whole: Path) -> None:
     assert (whole / "figures" / "timescales.svg").exists()
 
 
+def test_pictures_stand_alone(whole: Path) -> None:
+    """The page's style sheet is not beside them, and other programs than browsers know no variables."""
+    pictures = {path.name: path.read_text() for path in (whole / "figures").glob("*.svg")}
+    assert {"learning.svg", "saturation.svg", "timescales.svg", "units.svg"} <= set(pictures)
+    assert not [name for name, svg in pictures.items() if "var(" in svg]
+
+
 def test_a_text_without_pairs_says_so(tmp_path: Path) -> None:
     text = "".join(f"word {k * 7919 % 5003} and more of it\n" for k in range(400))
     study = rs.study(rs.Corpus.from_text(text), tmp_path / "s", recipe=default_recipe(rs.Architecture("rnn", units=8), updates=10))

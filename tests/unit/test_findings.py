@@ -16,8 +16,9 @@ from rnnscope.exceptions import UsageError
 from rnnscope.findings import cards as cards_
 from rnnscope.findings import examine
 from rnnscope.findings.cards import AFTER, BEFORE, cards
-from rnnscope.findings.causal import COLUMNS, causal, excerpt
+from rnnscope.findings.causal import COLUMNS, causal, excerpt, needed
 from rnnscope.findings.connections import connections
+from rnnscope.views.report import in_order
 from tests.unit.test_analysis import write
 
 TESTED = ["comment", "column", "in_word", "word_class", "newline"]
@@ -199,3 +200,26 @@ def test_what_makes_no_sense_is_refused(trace: rs.Trace) -> None:
     with pytest.raises(UsageError, match=r"seed is a whole number of at least 0, not 1\.5"):
         rs.score(trace, [column], seed=1.5)  # type: ignore[arg-type]
     assert np.isnan(rs.best_units(rs.score(trace, [column], chance=False))["q_value"][0])
+
+
+def test_what_an_ablation_says() -> None:
+    """The loss where it should rise, elsewhere, and the share of other units without which it rises as much."""
+    cases = {
+        "yes": [(0.83, 0.006, 0.05), (0.1, -0.2, 0.05)],
+        "unclear": [(0.035, 0.022, 0.10), (0.9, 0.0, 1 / 12)],
+        "no": [(-0.002, 0.017, 0.65), (-0.01, -0.02, 0.05), (0.01, 0.02, 0.05)],
+        "": [(np.nan, 0.01, np.nan)],
+    }
+    rows = [(word, *case) for word, some in cases.items() for case in some]
+    table = pd.DataFrame(rows, columns=["expected", "loss_critical", "loss_elsewhere", "p_causal"])
+    assert needed(table).tolist() == table["expected"].tolist()
+    assert needed(table[["expected"]]).tolist() == [""] * len(table)
+
+
+def test_a_page_begins_with_the_findings_that_the_network_needs() -> None:
+    table = pd.DataFrame(
+        [("idle", True, -0.002, 0.65), ("weak", False, 0.9, 0.05), ("used", True, 0.8, 0.05), ("untold", True, np.nan, np.nan)],
+        columns=["hypothesis", "finding", "loss_critical", "p_causal"],
+    ).assign(loss_elsewhere=0.01)
+    assert in_order(table)["hypothesis"].tolist() == ["used", "untold", "idle", "weak"]
+    assert in_order(table[["hypothesis", "finding"]])["hypothesis"].tolist() == ["idle", "used", "untold", "weak"]

@@ -15,7 +15,7 @@ TABLE = pd.DataFrame(
 
 def test_the_text_is_in_reading_order_and_its_largest_part_has_the_full_colour() -> None:
     found = shading.shaded(TABLE, "part", "characters")
-    assert (found.start, found.text) == (4, "␍a\nb")
+    assert (found.start, found.text) == (4, "←a\nb")
     assert found.values.tolist() == [0.0, 0.25, -1.0, 0.5]
     assert found.marks is None
     nothing = shading.shaded(TABLE.assign(part=0.0), "part", "bytes")

@@ -394,6 +394,24 @@ def test_logits_for_another_vocabulary_are_refused() -> None:
         read(wrapped, rs.Corpus.from_text("ab", vocabulary=rs.Vocabulary.of("abc")))
 
 
+class Stumbling(Theirs):
+    def forward(self, ids: Tensor) -> Any:
+        return super().forward(ids)[:, [0, 10_000]] if ids.max() else super().forward(ids)
+
+
+def test_an_embedding_that_is_too_small_is_named() -> None:
+    theirs = Theirs()
+    theirs.embed = nn.Embedding(5, 7)
+    model = rs.wrap(theirs, CORPUS.vocabulary)
+    with pytest.raises(
+        UsageError, match=rf"^embed of Theirs has 5 entries and was given symbol {SYMBOLS - 1}; .* {SYMBOLS} symbols;"
+    ) as told:
+        rs.evaluate(model, CORPUS)
+    assert isinstance(told.value.__cause__, IndexError)
+    with pytest.raises(IndexError, match="index 10000 is out of bounds"):  # not ours to explain
+        rs.evaluate(rs.wrap(Stumbling(), CORPUS.vocabulary), CORPUS)
+
+
 def test_what_a_module_holds_between_calls_is_put_back() -> None:
     class Keeps(Theirs):
         """The state of the last call, as people keep it for sampling; a buffer and a number that count."""

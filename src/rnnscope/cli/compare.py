@@ -158,7 +158,7 @@ def errors(
         print_table(breakdown.table, None)
         for category in breakdown.categories.query("errors > 0")["category"] if excerpts else ():
             for excerpt in breakdown.excerpts(category, excerpts or 0):
-                click.echo(f"  {category}: {_marked(excerpt.text, excerpt.marks)}")
+                click.echo(f"  {category}: {_marked(excerpt.text, excerpt.marks, corpus.vocabulary.kind)}")
     if "gained" in tables:
         worse, better = by_errors(found)
         table = gained(found[worse], found[better])
@@ -172,9 +172,11 @@ def errors(
         print_table(table, None)
 
 
-def _marked(text: str, marks: list[int]) -> str:
-    wrong, shown = set(marks), {"\r": "", "\n": "⏎", "\t": "\t"}
-    return "".join(f"[{_visible(c)}]" if k in wrong else shown[c] if c in shown else _visible(c) for k, c in enumerate(text))
+def _marked(text: str, marks: list[int], kind: str) -> str:
+    from rnnscope.views.signs import in_line
+
+    wrong, signs = set(marks), [_visible(sign) for sign in in_line(text, kind)]
+    return "".join(f"[{sign}]" if k in wrong else sign for k, sign in enumerate(signs))
 
 
 def _visible(character: str) -> str:

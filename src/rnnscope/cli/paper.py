@@ -86,9 +86,13 @@ _FIGURES = {
     "figure3": "How often gates are shut or open, and how long units keep what they hold.",
     "figure4": "Which errors the network and n-grams share, and which symbols each knows better.",
     "figure5": "How likely the closing brace is by how long it has been open, and what a shorter context costs.",
-    "figure6": "What kind each error is (the paper's section 7).",
+    "figure6": "What kind each error is (the paper's section 7); 'errors' is another name for it.",
     "resting": "How far back predictions and a unit look, and what that unit's state is made of.",
 }
+
+
+_TAKES = {"resting": "some five minutes", "all": "minutes, five of them for 'resting'"}
+"""On one core, for each text."""
 
 
 def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
@@ -105,6 +109,8 @@ def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
         from rnnscope.paper.figures import make
 
         for text in (corpus,) if corpus else CORPORA:
+            if name in _TAKES:
+                click.echo(f"{name}, {text}: takes {_TAKES[name]}", err=True)
             with progress_bar(f"{name}, {text}") as progress:
                 written = make(results, text, figures, progress=progress)
             for path in written:
@@ -112,7 +118,8 @@ def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
 
     command.help = f"""{sentence}
 
-    Tables are written as CSV, pictures as SVG, to folders in results/paper.
+    Tables are written as CSV, pictures as SVG, to folders in results/paper. Takes {_TAKES.get(name, "seconds to minutes")} on
+    one core for each text.
 
     \b
     Example:
@@ -122,7 +129,7 @@ def _figure(name: str, sentence: str, figures: tuple[str, ...]) -> None:
 
 for _name, _sentence in _FIGURES.items():
     _figure(_name, _sentence, (_name,))
-_figure("errors", _FIGURES["figure6"], ("figure6",))
+_figure("errors", "The same as 'figure6', by its other name: what kind each error is. Written as figure6.", ("figure6",))
 _figure("all", "All of the figures but dynamics, which trains a network.", tuple(_FIGURES))
 
 

@@ -53,11 +53,11 @@ def print_shaded(stretch: "Stretch") -> None:
     from rich.text import Text
 
     from rnnscope.views.palette import INK, blend
+    from rnnscope.views.signs import in_line
 
     shown = Text()
     for character, value in zip(stretch.text, stretch.values.tolist(), strict=True):
-        sign = {"\n": "↵\n", "\t": "→"}.get(character, character)
-        shown.append(sign, f"{INK} on {blend(value)}")
+        shown.append(in_line(character) + ("\n" if character == "\n" else ""), f"{INK} on {blend(value)}")
     _print(shown)
 
 

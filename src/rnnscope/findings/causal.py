@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import middle
+from rnnscope.analysis.significance import RATE
 from rnnscope.corpora import Corpus
 from rnnscope.findings.critical import critical
 from rnnscope.models import Recurrent
@@ -74,6 +75,24 @@ def causal(
         p = (1 + (rest[:, 0] >= mine[0]).sum()) / (1 + len(rest)) if mask.any() else np.nan
         rows.append((*mine, *(rest.mean(0) if len(rest) else (np.nan, np.nan)), p, int(mask.sum())))
     return pd.DataFrame(rows, columns=list(COLUMNS), index=best.index, dtype=float)
+
+
+def needed(best: pd.DataFrame) -> "pd.Series[str]":
+    """What taking each unit out says, for a table with the columns of `causal`.
+
+    `yes`: the loss rises more where it should than elsewhere, and without none of 19 other units as much. `no`: it
+    rises no more there than elsewhere, or falls. `unclear`: it rises more, but without another unit as much, or there are fewer
+    than 19 others. Empty where it was not tested.
+    """
+    found = pd.Series("", index=best.index)
+    if "loss_critical" not in best:
+        return found
+    there = best["loss_critical"]
+    more = there > best["loss_elsewhere"].clip(lower=0).fillna(0)
+    found[there.notna()] = "no"
+    found[more] = "unclear"
+    found[more & (best["p_causal"] <= RATE)] = "yes"
+    return found
 
 
 class _Losses:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,11 @@ class Wrapped(Recurrent):
     def _logits(self, ids: Tensor) -> Tensor:
         """(time, batch, symbols), whichever way round the module has it."""
         time, batch = ids.shape
-        found = self._call(self.module, ids.T if self._batch_first else ids)
+        try:
+            found = self._call(self.module, ids.T if self._batch_first else ids)
+        except IndexError as error:
+            self._check_entries(ids, error)
+            raise
         found = getattr(found, "logits", found[0] if isinstance(found, tuple | list) else found)
         symbols = len(self.vocabulary)
         shape = (batch, time, symbols) if self._batch_first else (time, batch, symbols)
@@ -230,6 +235,20 @@ class Wrapped(Recurrent):
             )
         found = found.reshape(shape)
         return found.transpose(0, 1) if self._batch_first else found
+
+    def _check_entries(self, ids: Tensor, error: IndexError) -> None:
+        """Say so if it was an embedding of these symbols that was asked for one that it has no entry for."""
+        paths = {part: path for path, part in self.module.named_modules()}
+        for frame, _ in walk_tb(error.__traceback__):
+            part, given = frame.f_locals.get("self"), frame.f_locals.get("input")
+            if not (isinstance(part, nn.Embedding) and isinstance(given, Tensor) and part.num_embeddings < len(self.vocabulary)):
+                continue
+            if bool(torch.isin(given, ids).all()) and int(given.max()) >= part.num_embeddings:
+                raise UsageError(
+                    f"{paths.get(part) or 'an nn.Embedding'} of {self.name} has {part.num_embeddings} entries and was given symbol "
+                    f"{int(given.max())}; expected an entry for each of the vocabulary's {len(self.vocabulary)} symbols; wrap it "
+                    "with the vocabulary that it was trained with"
+                ) from error
 
     def _tried(self) -> bool:
         """Call it once, to see in which order the parts are called and which of its axes is time."""

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
+from rnnscope.views import ticks
 from rnnscope.views.palette import BLUE, INK, RED
+from rnnscope.views.signs import in_line
 
 # Placeholder colours that the page's style sheet replaces, so that one SVG serves light, dark and print.
 THEMED, FAINT = "#010203", "#040506"
@@ -41,7 +43,7 @@ def nothing(why: str) -> Figure:
 def plain(axes: Axes) -> None:
     """Axes without a background and a box, in the page's colours."""
     axes.patch.set_alpha(0)
-    axes.tick_params(colors=THEMED, labelsize=9)
+    axes.tick_params(colors=THEMED, labelsize=ticks.SIZE)
     axes.xaxis.label.set_color(THEMED)
     axes.yaxis.label.set_color(THEMED)
     axes.grid(color=FAINT, linewidth=0.6)
@@ -114,6 +116,5 @@ def _font() -> frozenset[int]:
 
 
 def drawable(text: str) -> str:
-    """What a picture shows of a text: signs for line ends and tabs, and for what its font doesn't have."""
-    shown = text.translate({ord(sign): shown for sign, shown in zip("\n\t\r␍", "↵→←←", strict=True)})
-    return "".join(c if ord(c) in _font() else "▯" for c in shown)
+    """What a picture shows of a text on one line: signs, also for what its font doesn't have."""
+    return "".join(c if ord(c) in _font() else "▯" for c in in_line(text))

@@ -33,7 +33,7 @@ def comparison(found: Comparison, pair: str) -> Drawn:
 def breakdowns(found: Mapping[str, Breakdown]) -> Drawn:
     """What kind the errors of each model are: a table, a waterfall of each, and all as pies; of two, what the better one gained."""
     table = pd.concat([each.table.assign(model=name) for name, each in found.items()], ignore_index=True)
-    drawn = Drawn({"errors": table}, {f"errors {name}": draw.waterfall(each.categories) for name, each in found.items()})
+    drawn = Drawn({"errors": table}, {f"errors-{name}": draw.waterfall(each.categories) for name, each in found.items()})
     drawn.figures["errors"] = draw.pie([(name, each.categories) for name, each in found.items()])
     if len(found) == 2:
         worse, better = by_errors(found)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from rnnscope.comparison.venn import Venn
+from rnnscope.views import ticks
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, nothing, themed
 from rnnscope.views.palette import BLUE, RED, SERIES
 
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _MOST = 10
+_LABEL, _APART = 0.055, 0.5
+"""Half of a label's width as a share of the picture's; radians between labels outside."""
 _EXACT = 1e-3
 """Of the whole: areas that are nearer to their numbers than this are those numbers, as far as can be seen and measured."""
 _RIGHT = "no symbol of this text is got wrong"
@@ -34,15 +37,26 @@ def venn(data: Venn) -> Figure:
     for k, ((x, y, r), name) in enumerate(zip(data.circles, data.names, strict=True)):
         axes.add_patch(Circle((x, y), r, facecolor=SERIES[k], alpha=0.22))
         axes.add_patch(Circle((x, y), r, fill=False, edgecolor=SERIES[k], linewidth=1.6, label=named(name)))
+    ends = np.array([(x - r, y - r, x + r, y + r) for x, y, r in data.circles])
+    low, high = ends[:, :2].min(axis=0), ends[:, 2:].max(axis=0)
+    room, middle = _LABEL * float((high - low).max()), (low + high) / 2
+    angles: list[float] = []
     for chosen, place in data.places.items():
         share = data.counts[chosen] / total
-        if place and share >= 0.005:
-            axes.text(
-                *place, f"{share:.0%}" if share >= 0.02 else f"{share:.1%}", ha="center", va="center", color=THEMED, fontsize=9
-            )
-    ends = np.array([(x - r, y - r, x + r, y + r) for x, y, r in data.circles])
-    axes.set_xlim(ends[:, 0].min() - 0.02, ends[:, 2].max() + 0.02)
-    axes.set_ylim(ends[:, 1].min() - 0.02, ends[:, 3].max() + 0.02)
+        if not place or share < 0.005:
+            continue
+        label = f"{share:.0%}" if share >= 0.02 else f"{share:.1%}"
+        said: Any = {"ha": "center", "va": "center", "color": THEMED, "fontsize": 9}
+        if min(abs(float(np.hypot(place[0] - x, place[1] - y)) - r) for x, y, r in data.circles) >= room:
+            axes.text(*place, label, **said)
+            continue
+        outside = _outside(data.circles, place, middle, angles, 1.8 * room)
+        axes.annotate(
+            label, place, outside, **said, arrowprops={"arrowstyle": "-", "color": THEMED, "linewidth": 0.8, "shrinkB": 0}
+        )
+        low, high = np.minimum(low, np.subtract(outside, room)), np.maximum(high, np.add(outside, room))
+    axes.set_xlim(low[0] - 0.02, high[0] + 0.02)
+    axes.set_ylim(low[1] - 0.02, high[1] + 0.02)
     axes.set_aspect("equal")
     note = f"areas are off by up to {100 * data.off:.1f} % of the whole" if data.off >= _EXACT else None
     below = figure.legend(
@@ -51,6 +65,21 @@ def venn(data: Venn) -> Figure:
     )  # fmt: skip
     below.get_title().set_color(THEMED)
     return figure
+
+
+def _outside(
+    circles: Sequence[tuple[float, float, float]], place: tuple[float, float], middle: Any, angles: list[float], away: float
+) -> tuple[float, float]:
+    """A place for the label of a part that is too small for it: beyond the circles, in a direction that no other label has."""
+    angle = float(np.arctan2(place[1] - middle[1], place[0] - middle[0]))
+    while any(abs(np.angle(np.exp(1j * (angle - other)))) < _APART for other in angles):
+        angle += _APART
+    angles.append(angle)
+    way = np.array([np.cos(angle), np.sin(angle)])
+    steps = np.array(place) + np.linspace(0, 4 * max(r for _, _, r in circles), 400)[:, None] * way
+    free = np.min([np.hypot(*(steps - (x, y)).T) - r for x, y, r in circles], axis=0) >= away
+    x, y = steps[np.argmax(free)].tolist()
+    return x, y
 
 
 def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Figure:
@@ -103,6 +132,7 @@ def contexts(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
             axes.fill_between(some["context"], some["low"], some["high"], color=SERIES[k % len(SERIES)], alpha=0.08, linewidth=0)
     axes.set_xscale("log")
+    ticks.logarithmic(axes.xaxis)
     axes.set_xlabel("symbols of the context that are left as they were")
     axes.set_ylabel("rise of the loss, nats")
     legend(axes)
@@ -199,7 +229,7 @@ def pie(breakdowns: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 def _sign(symbol: str) -> str:
     """A symbol as a label of an axis: something to see for each."""
-    return {" ": "␣", "\r": "\\r"}.get(symbol) or drawable(symbol)
+    return "␣" if symbol == " " else drawable(symbol)
 
 
 def gained(table: pd.DataFrame, worse: str, better: str) -> Figure:

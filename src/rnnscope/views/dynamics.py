@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from rnnscope.views import ticks
 from rnnscope.views.canvas import THEMED, named, nothing, themed
 from rnnscope.views.palette import SERIES
 
@@ -27,13 +27,12 @@ def divergence(table: pd.DataFrame) -> Figure:
         if np.isfinite(kl).any():
             least = int(kl.argmin())
             axes.plot(epochs[least], kl[least], linestyle="none", marker="o", markersize=9, fillstyle="none", color=style["color"])
+    axes.plot([], [], linestyle="none", marker="o", markersize=9, fillstyle="none", color=THEMED, label="where it was nearest")
     _over_epochs(axes, table["epochs"])
     axes.set_ylabel("symmetric KL divergence, nats")
     if (np.isfinite(table["kl"]) & (table["kl"] > 0)).any():
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_locator(NullLocator())
-        _plain(axes.yaxis)
+        ticks.logarithmic(axes.yaxis, within=True)
     _beside(axes)
     return figure
 
@@ -95,17 +94,9 @@ def _over_epochs(axes: Axes, epochs: "pd.Series[float]") -> None:
     if len(after):
         axes.set_xscale("symlog", linthresh=float(after.min()), linscale=0.4)
         last = float(after.max())
-        ticks = [0.0, *(value for value in 10.0 ** np.arange(-4, 5) if after.min() <= value < 0.8 * last), last]
-        axes.set_xticks(ticks)
-        axes.set_xticks([], minor=True)
+        ticks.placed(axes.xaxis, [0.0, *(v for v in 10.0 ** np.arange(-4, 5) if after.min() <= v < 0.8 * last), last])
         axes.set_xlim(-0.2 * float(after.min()), last * 1.08)
-    _plain(axes.xaxis)
     axes.set_xlabel("epochs")
-
-
-def _plain(axis: Any) -> None:
-    """Numbers as they are spoken, not as powers of ten."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
 
 
 def _beside(axes: Axes) -> None:

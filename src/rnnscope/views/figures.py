@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
+from rnnscope.views import ticks
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, themed, written
 from rnnscope.views.palette import INK, PAPER, SERIES, blend
 from rnnscope.views.stretch import Stretch
@@ -21,8 +22,8 @@ Rows = list[tuple[str, Any, Any]]
 """Lines of text: characters, each one's value from −1 to 1, and whether it is underlined."""
 
 
-def learning_curve(history: Sequence[dict[str, Any]]) -> str:
-    """Training and validation loss after every epoch, as SVG."""
+def learning_curve(history: Sequence[dict[str, Any]]) -> Figure:
+    """Training and validation loss after every epoch."""
     figure, [axes] = themed(6.4, 3.2)
     epochs = [entry["epoch"] for entry in history]
     for k, (name, title) in enumerate((("train_nats", "training"), ("validation_nats", "validation"))):
@@ -32,7 +33,7 @@ def learning_curve(history: Sequence[dict[str, Any]]) -> str:
     axes.set_ylabel("nats per symbol")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes)
-    return written(figure)
+    return figure
 
 
 def value_histogram(histogram: dict[str, Any]) -> str:
@@ -105,9 +106,7 @@ def memories(table: pd.DataFrame) -> Figure:
                 [], [], linestyle="none", marker=marker, color=THEMED, markersize=7, fillstyle="none", label=f"{kind} ({count})"
             )
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator())
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    ticks.logarithmic(axes.xaxis)
     axes.set_xlabel("memory: characters until the state falls to 1/e")
     axes.set_ylabel("share of the units")
     axes.set_ylim(0, 1.03)

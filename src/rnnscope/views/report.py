@@ -24,12 +24,16 @@ from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
 from rnnscope.files import write_bytes, write_text
+from rnnscope.findings.causal import needed
 from rnnscope.findings.emergence import appearances
 from rnnscope.traces import Trace
 from rnnscope.views import canvas, comparisons, dynamics, figures, shading
 from rnnscope.views.palette import BLUE, RED
-from rnnscope.views.stretch import LENGTH, Stretch, glyphs, stretch
+from rnnscope.views.signs import glyphs, in_line
+from rnnscope.views.stretch import LENGTH, Stretch, stretch
 
+_NEEDED = ("yes", "unclear", "", "no")
+"""Of findings: what ablations say, the most convincing first."""
 _PICTURED, _PICTURE = 5, 230  # stretches in the picture of units, and symbols of each
 
 
@@ -66,7 +70,7 @@ def stretches(data: ReportData, rows: list[dict[str, Any]], length: int = LENGTH
 def describe(data: ReportData) -> dict[str, Any]:
     """The report as plain data."""
     cards, evidence = [], {card["hypothesis"]: card for card in data.cards}
-    rows: Any = data.units.to_dict("records")
+    rows: Any = in_order(data.units).to_dict("records")
     for row, shown in zip(rows, stretches(data, rows), strict=True):
         hypothesis = data.hypotheses[row["hypothesis"]]
         chance = 0.5 if row["measure"] == "auroc" else 0.0
@@ -105,13 +109,14 @@ def describe(data: ReportData) -> dict[str, Any]:
         "test_nats": float(losses.mean()),
         "cards": cards,
         "found": [card for card in cards if card["found"]],
+        "needed": {word: [card for card in cards if card["found"] and card["needed"] == word] for word in _NEEDED},
         "weak": [card for card in cards if card["significant"] and not card["found"]],
         "easy": [card for card in cards if card["score"] >= STRONG[card["kind"]] and not card["significant"]],
         "strong": STRONG,
         "rate": RATE,
         "left_out": data.left_out,
         "best": best,
-        "curve": figures.learning_curve(history),
+        "curve": canvas.written(figures.learning_curve(history)),
         "saturation": [canvas.written(figures.saturation_scatter(part)) for _, part in data.saturation.groupby("gate", sort=False)],
         "memory": _memory(data),
         "gates": [{"name": s.kind, "equation": s.equation} for s in data.trace.signals if s.gate and s.layer == 0],
@@ -130,6 +135,13 @@ def describe(data: ReportData) -> dict[str, Any]:
         "red": RED,
         "blue": BLUE,
     }
+
+
+def in_order(units: pd.DataFrame) -> pd.DataFrame:
+    """Findings first, of these the ones that the network is seen to need, and last those that it is seen not to need."""
+    units = units.assign(needed=needed(units))
+    place = units["needed"].map(_NEEDED.index).where(units["finding"], len(_NEEDED))
+    return units.iloc[place.argsort(kind="stable")]
 
 
 def _beside(data: ReportData) -> dict[str, Any] | None:
@@ -258,7 +270,7 @@ def _errors(data: ReportData) -> dict[str, Any] | None:
         {
             "category": each["category"],
             "excerpts": [
-                [(glyphs(c, kind).replace("\n", "↵"), k in set(excerpt["marks"])) for k, c in enumerate(excerpt["text"])]
+                [(in_line(c, kind), k in set(excerpt["marks"])) for k, c in enumerate(excerpt["text"])]
                 for excerpt in each["excerpts"]
             ],
         }
@@ -293,7 +305,7 @@ def _evidence(card: dict[str, Any], data: ReportData) -> dict[str, Any]:
     """A card of a finding with its figures drawn, and with something to see for each symbol of its excerpts."""
     kind = data.trace.corpus.vocabulary.kind
     for excerpt in (*card["strongest"], *card["wrong"]):
-        excerpt |= {name: glyphs(excerpt[name], kind).replace("\n", "↵") for name in ("before", "symbol", "after")}
+        excerpt |= {name: in_line(excerpt[name], kind) for name in ("before", "symbol", "after")}
     return {
         **card,
         "histogram": Markup(figures.value_histogram(card["histogram"])),
@@ -335,7 +347,7 @@ def write_figures(data: ReportData, folder: Path) -> None:
     picture = figures.units_picture(rows)
     write_bytes(folder / "units.png", canvas.to_png(picture))
     write_text(folder / "units.svg", canvas.to_svg(picture))
-    write_text(folder / "learning.svg", figures.learning_curve(data.run.history))
+    write_text(folder / "learning.svg", canvas.to_svg(figures.learning_curve(data.run.history)))
     if len(data.saturation):
         write_text(folder / "saturation.svg", canvas.to_svg(figures.saturation_scatter(data.saturation)))
     kept = data.tables.get("timescales")

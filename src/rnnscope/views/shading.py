@@ -5,10 +5,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rnnscope.views import ticks
 from rnnscope.views.canvas import THEMED, legend, plain, themed
 from rnnscope.views.figures import ADVANCE, LINE, paint, rows_of
 from rnnscope.views.palette import BLUE, INK, PAPER, RED
-from rnnscope.views.stretch import Stretch, glyphs
+from rnnscope.views.signs import glyphs
+from rnnscope.views.stretch import Stretch
 
 _COLUMNS, _SIZE, _CURVE = 92, 8.0, 2.3  # characters in a line; points; inches
 
@@ -60,7 +62,7 @@ def _curve(curve: Axes, table: pd.DataFrame, part: str, unit: str) -> None:
     curve.vlines(distance, 0, values, colors=[BLUE if value > 0 else RED for value in values], linewidth=1.4)
     curve.step(distance, np.cumsum(values), where="post", color=THEMED, linewidth=1.2, label="all up to there")
     curve.set_xscale("log")
-    curve.xaxis.set_major_formatter("{x:g}")
+    ticks.logarithmic(curve.xaxis)
     curve.set_xlim(0.9, max(len(values), 2) * 1.1)
     curve.set_xlabel("symbols back, 1 the last one read")
     curve.set_ylabel(unit)

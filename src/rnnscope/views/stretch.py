@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnnscope.analysis.labels import middle
 from rnnscope.signal import Signal
 from rnnscope.traces import Trace
+from rnnscope.views.signs import glyphs
 
 LENGTH = 720
 _SHOWN_MORE = 0.3  # a share of true labels beyond which a stretch shows no more of them
@@ -58,14 +59,6 @@ def shade(values: NDArray[Any], signal: Signal) -> NDArray[np.float32]:
         return squashed
     middle, half = (signal.low + signal.high) / 2, (signal.high - signal.low) / 2
     return ((values.astype(np.float32) - middle) / half).astype(np.float32)
-
-
-def glyphs(text: str, kind: str) -> str:
-    """The same text with something to see for each symbol: control characters and stray bytes get a stand-in."""
-    table = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
-    if kind == "bytes":
-        table |= dict.fromkeys(range(128, 256), 0xFFFD)
-    return text.translate(table)
 
 
 def _choose(trace: Trace, labels: NDArray[np.float32], binary: bool, length: int) -> tuple[int, int]:
