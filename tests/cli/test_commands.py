@@ -318,6 +318,8 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
     told = command("dynamics", folder, *tested, "--table", "appearances", "--table", "closest", "--figures", tmp_path / "figures")
     assert [line for line in told.stdout.splitlines() if line in ("appearances", "closest")] == ["appearances", "closest"]
+    whole = [row["update"] for row in rows(capsys, "dynamics", folder, *tested, "--table", "appearances")]
+    assert all(update is None or type(update) is int for update in whole)
     names += ["closest.csv", "difference.svg", "kl.csv", "kl.svg", "nearest.csv"]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
     for arguments, said in (
