@@ -298,6 +298,12 @@ def check_distances(corpus: rs.Corpus, pair: str, width: int, expected: list[tup
         assert rows["count"].tolist() == [len(bins[d]) for d in sorted(bins)]
         np.testing.assert_allclose(rows["probability"].astype(float), [p[k, bins[d]].mean() for d in sorted(bins)], rtol=1e-5)
     assert table["probability"].between(0, 1).all()
+    some = table[table["count"] > 1]
+    assert (some[["low", "high"]].to_numpy() >= 0).all()
+    assert (some["low"] <= some["probability"]).all()
+    assert (some["probability"] <= some["high"]).all()
+    assert (some["high"] <= 1).all()
+    assert table.loc[table["count"] == 1, ["low", "high"]].isna().all(axis=None)
 
 
 @st.composite

@@ -171,6 +171,20 @@ def test_pairs_in_prose(prose: str, pair: str, expected: list[int]) -> None:
     assert sorted(np.repeat(table["distance"], table["count"]).tolist()) == sorted(expected)
 
 
+def test_intervals_of_distances_are_students_and_probabilities() -> None:
+    text = rs.Corpus.from_text("(a) (b) (c) (de) (fg) (hijk).")
+    said = np.full(len(text), 0.5)
+    closing = [at for at, c in enumerate(text.to_str()) if c == ")"]
+    for at, p in zip(closing, (0.5, 0.6, 0.7, 0.02, 0.3, 0.9), strict=True):
+        said[at - 1] = p
+    table = distances(read_all({"m": Told("m", text, said)}, text), "()", width=1)
+    assert table["count"].tolist() == [3, 2, 1]
+    # t of 2 degrees is 4.3027; of 1 it is 12.7062, which leaves nothing of 0 to 1 out
+    error = 4.3027 * 0.1 / np.sqrt(3)
+    assert table["low"].tolist() == pytest.approx([0.6 - error, 0.0, np.nan], rel=1e-4, nan_ok=True)
+    assert table["high"].tolist() == pytest.approx([0.6 + error, 1.0, np.nan], rel=1e-4, nan_ok=True)
+
+
 def test_pairs_that_are_cut_off_are_left_out() -> None:
     whole = rs.Corpus.from_text("x = (1)\n" * 40, language="python")
     cut = whole.pieces(np.array([[0, 5], [5, 8], [8, 16]]))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from rnnscope.analysis.hypotheses.enclosure import bracket_pairs, quote_pairs
 from rnnscope.analysis.hypotheses.language import language_of
@@ -25,8 +26,9 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     brace in a string doesn't count (nor one in the body of a C macro, which the tree takes for a word); in prose they are
     matched within a paragraph. Pairs that aren't in one segment whole are left
     out, and those farther apart than `farthest`.
-    `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the mean ± 1.96
-    standard errors. A text without any pair has an empty table.
+    `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the 95 % interval of
+    the mean by Student's t, as far as it lies between 0 and 1 (a single pair has none). A text without any pair has an empty
+    table.
 
     Raises `UsageError` for a pair that isn't known, and widths and distances below 1.
 
@@ -52,9 +54,16 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
         p = readings.probability[k, place]
         for bin_ in np.unique(bins).tolist():
             here = p[bins == bin_]
-            error = 1.96 * here.std(ddof=1) / np.sqrt(len(here)) if len(here) > 1 else np.nan
-            rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), here.mean() - error, here.mean() + error))
+            rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), *_interval(here)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _interval(p: NDArray[np.floating]) -> tuple[float, float]:
+    """Where the mean of these probabilities lies, 95 %."""
+    if len(p) < 2:
+        return np.nan, np.nan
+    error = stdtrit(len(p) - 1, 0.975) * p.std(ddof=1) / np.sqrt(len(p))
+    return max(float(p.mean() - error), 0.0), min(float(p.mean() + error), 1.0)
 
 
 def _pairs(corpus: Corpus, pair: str) -> Iterator[NDArray[np.int64]]:
