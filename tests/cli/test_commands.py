@@ -206,6 +206,11 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert {"symbol", "count", "gain", "low", "high"} <= set(gain[0])
     distance = rows(capsys, "compare", folder, "ngram:2", "--table", "distances", "--pair", "()")
     assert {row["model"] for row in distance} == {"tiny", "2-gram"}
+    commonest = rows(capsys, "compare", folder, "ngram:2", "--table", "distances")
+    assert {row["pair"] for row in commonest} == {"()"}
+    (tmp_path / "plain.txt").write_text("so it was not seen there again " * 40)
+    told = command("compare", "ngram:2", "--text", tmp_path / "plain.txt", "--table", "distances")
+    assert told.stderr == "no pair of brackets or quotes is opened and closed again in what was read\n"
     assert len(rows(capsys, "compare", folder, "ngram:2", "ngram:0", "--table", "map")) == 3
     told = command("compare", folder, "ngram:2")
     assert [line for line in told.stdout.splitlines() if line in ("models", "overlap", "agreement", "gains")] == [

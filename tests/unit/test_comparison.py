@@ -14,7 +14,7 @@ import rnnscope as rs
 from rnnscope.comparison import read_all
 from rnnscope.comparison.agreement import layout, tree
 from rnnscope.comparison.contexts import contexts
-from rnnscope.comparison.distances import distances
+from rnnscope.comparison.distances import closing, distances, frequencies, of_all_pairs
 from rnnscope.comparison.gains import gains
 from rnnscope.comparison.overlap import overlap, regions
 from rnnscope.comparison.venn import lens, venn
@@ -169,6 +169,21 @@ def test_pairs_in_prose(prose: str, pair: str, expected: list[int]) -> None:
     text = rs.Corpus.from_text(prose)
     table = distances(read_all({"m": Told("m", text, np.full(len(prose), 0.5))}, text), pair, width=1)
     assert sorted(np.repeat(table["distance"], table["count"]).tolist()) == sorted(expected)
+
+
+def test_the_pair_that_a_text_closes_most_often() -> None:
+    text = rs.Corpus.from_text('He said "so" (and "no", and "yes"), {not} (again).')
+    said = read_all({name: Told(name, text, np.full(len(text), 0.5)) for name in ("one", "two")}, text)
+    found = of_all_pairs(said)
+    assert frequencies(found).to_dict() == {'""': 3, "()": 2, "{}": 1}
+    assert frequencies(found).index.tolist() == ['""', "()", "{}"]
+    pd.testing.assert_frame_equal(closing(said), distances(said, '""'))
+    pd.testing.assert_frame_equal(closing(said, "()"), distances(said, "()"))
+    drawn = figures.distances(closing(said)).axes[0]
+    assert (drawn.get_xlabel(), drawn.get_ylabel()) == ('symbols since the opening "', 'probability of the closing "')
+    plain = rs.Corpus.from_text("nothing here")
+    none = closing(read_all({"one": Told("one", plain, np.full(len(plain), 0.5))}, plain))
+    assert len(none) == len(frequencies(none)) == 0
 
 
 def test_intervals_of_distances_are_students_and_probabilities() -> None:

@@ -33,11 +33,13 @@ _MOST = 10
     "--by", type=click.Choice(["probability", "argmax"]), default="probability", show_default=True,
     help="An error is a probability below one half, or that another symbol is likelier.",
 )  # fmt: skip
-@click.option("--pair", default="{}", show_default=True, help="What distances are between: the opening and the closing symbol.")
+@click.option(
+    "--pair", help="What distances are between: the opening and the closing symbol.  [default: the pair the text closes most often]"
+)
 @figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str | None,
     folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
@@ -74,20 +76,20 @@ def compare(
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
         if name == "distances" and not len(table):
-            click.echo(f"no pair of {pair} is opened and closed again in what was read", err=True)
+            click.echo(f"no pair of {pair or 'brackets or quotes'} is opened and closed again in what was read", err=True)
         print_table(_ends(table) if name == "gains" and not form else table, form)
 
 
-def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
+def _table(found: "Comparison", name: str, pair: str | None) -> "pd.DataFrame":
     from rnnscope.comparison.agreement import branches, layout
-    from rnnscope.comparison.distances import distances
+    from rnnscope.comparison.distances import closing
 
     if name == "agreement":
         return found.agreement.rename_axis("model").reset_index()
     if name == "gains":
         return found.gains()
     if name == "distances":
-        return distances(found.readings, pair)
+        return closing(found.readings, pair)
     if name == "map":
         return layout(found.agreement)
     if name == "tree":

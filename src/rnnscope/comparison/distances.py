@@ -58,6 +58,35 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def closing(readings: Readings, pair: str | None = None) -> pd.DataFrame:
+    """The table of `distances` of a pair; left out, of the one that the text closes most often."""
+    return distances(readings, pair) if pair else of_commonest(of_all_pairs(readings))
+
+
+def of_all_pairs(readings: Readings) -> pd.DataFrame:
+    """The table of `distances` for each of `PAIRS`, one below the other."""
+    tables = [distances(readings, pair) for pair in PAIRS]
+    # Empty tables are of objects, and would make objects of others' numbers.
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def frequencies(table: pd.DataFrame) -> "pd.Series[int]":
+    """How many pairs of each kind a table of `distances` has, the most frequent first.
+
+    >>> frequencies(pd.DataFrame({"model": ["a", "a", "b"], "pair": ["{}", "()", "()"], "count": [2, 3, 3]})).to_dict()
+    {'()': 3, '{}': 2}
+    """
+    one = table[table["model"] == table["model"].iloc[0]] if len(table) else table
+    counts: pd.Series[int] = one.groupby("pair", sort=False)["count"].sum()
+    return counts.sort_values(ascending=False, kind="stable")
+
+
+def of_commonest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the pair that is the most frequent in a table of `distances`."""
+    counts = frequencies(table)
+    return table[table["pair"] == counts.index[0]].reset_index(drop=True) if len(counts) else table
+
+
 def _interval(p: NDArray[np.floating]) -> tuple[float, float]:
     """Where the mean of these probabilities lies, 95 %."""
     if len(p) < 2:

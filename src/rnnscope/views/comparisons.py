@@ -70,10 +70,14 @@ def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Fi
     return figure
 
 
-def distances(table: pd.DataFrame) -> Figure:
-    """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model."""
+def distances(table: pd.DataFrame, pair: str | None = None) -> Figure:
+    """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model.
+
+    `pair` is what was looked for, which the table doesn't say where there is none; any pair, if left out.
+    """
     if not len(table):
-        return nothing("nothing is opened and closed again in this text")
+        return nothing(f"no pair of {pair or 'brackets or quotes'} is opened and closed again in this text")
+    opening, closing = table["pair"].iloc[0]
     figure, [axes] = themed(5.2, 3.0)
     for k, (name, part) in enumerate(table.groupby("model", sort=False)):
         colour = SERIES[k % len(SERIES)]
@@ -83,8 +87,8 @@ def distances(table: pd.DataFrame) -> Figure:
             label=named(str(name)),
         )  # fmt: skip
         axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("symbols since it was opened")
-    axes.set_ylabel("probability of closing it")
+    axes.set_xlabel(f"symbols since the opening {opening}")
+    axes.set_ylabel(f"probability of the closing {closing}")
     axes.set_ylim(0, 1)
     legend(axes)
     return figure
