@@ -15,7 +15,7 @@ from rnnscope.comparison import read_all
 from rnnscope.comparison.agreement import layout, tree
 from rnnscope.comparison.contexts import contexts
 from rnnscope.comparison.distances import closing, distances, frequencies, of_all_pairs
-from rnnscope.comparison.gains import gains
+from rnnscope.comparison.gains import gains, largest
 from rnnscope.comparison.overlap import overlap, regions
 from rnnscope.comparison.venn import lens, venn
 from rnnscope.exceptions import UsageError
@@ -129,6 +129,20 @@ def test_agreement_and_its_map(small: rs.Corpus) -> None:
     assert np.isfinite(layout(table.iloc[:1, :1])[["x", "y"]].to_numpy()).all()
     with pytest.raises(UsageError, match="at least 2 models"):
         tree(table.iloc[:1, :1])
+
+
+@pytest.mark.parametrize(("better", "same", "worse"), [(30, 0, 3), (3, 5, 30), (4, 2, 5), (12, 1, 0), (0, 3, 0), (15, 0, 15)])
+def test_the_largest_gains_each_way_are_gains_that_way(better: int, same: int, worse: int) -> None:
+    gain = [k / 100 for k in range(better, 0, -1)] + [0.0] * same + [-k / 100 for k in range(1, worse + 1)]
+    table = pd.DataFrame({"symbol": "x", "count": 50, "gain": gain, "low": gain, "high": gain})
+    shown = largest(table)["gain"].tolist()
+    assert [g for g in shown if g > 0] == gain[: min(10, better)]
+    assert [g for g in shown if g < 0] == (gain[-min(10, worse) :] if worse else [])
+    assert 0 not in shown
+    drawn = figures.gains(table, "a", "b").axes[0]
+    assert [bar.get_width() for bar in drawn.patches] == shown  # type: ignore[attr-defined]
+    said = [text.get_text() for text in drawn.texts]
+    assert said == ([] if shown else ["a and b hold every symbol for equally likely"])
 
 
 def test_distances_by_hand() -> None:

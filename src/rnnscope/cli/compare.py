@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TABLES = ("models", "overlap", "agreement", "gains", "distances", "map", "tree")
 ERROR_TABLES = ("errors", "gained")
-_MOST = 10
 
 
 @click.command()
@@ -100,9 +99,9 @@ def _table(found: "Comparison", name: str, pair: str | None) -> "pd.DataFrame":
 
 def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
     """The largest differences each way, with symbols as Python writes them."""
-    import pandas as pd
+    from rnnscope.comparison.gains import largest
 
-    shown = table if len(table) <= 2 * _MOST else pd.concat([table.head(_MOST), table.tail(_MOST)])
+    shown = largest(table)
     return shown.assign(symbol=[repr(symbol) for symbol in shown["symbol"]])
 
 

@@ -10,6 +10,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
+from rnnscope.comparison.gains import largest
 from rnnscope.comparison.venn import Venn
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, nothing, themed
 from rnnscope.views.palette import BLUE, RED, SERIES
@@ -58,7 +59,9 @@ def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Fi
     common = table[table["count"] >= least]
     if not len(common):
         return nothing(f"no symbol came {least} times, too few to say what {model} gains over {other}")
-    shown = common if len(common) <= 2 * _MOST else pd.concat([common.head(_MOST), common.tail(_MOST)])
+    shown = largest(common)
+    if not len(shown):
+        return nothing(f"{model} and {other} hold every symbol for equally likely")
     figure, [axes] = themed(5.2, max(1.2, 0.24 * len(shown) + 0.9))
     rows = np.arange(len(shown))[::-1]
     colours = [BLUE if gain > 0 else RED for gain in shown["gain"]]
