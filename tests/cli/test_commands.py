@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -200,6 +201,14 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert [row["model"] for row in models] == ["tiny", "2-gram", "0-gram"]
     evaluated = rows(capsys, "evaluate", folder)
     assert models[0]["nats"] == pytest.approx(evaluated[0]["nats"], rel=1e-5)
+    for asked, said in (
+        (("compare", folder, "ngram:0"), "models; --table NAME gives another: overlap, agreement, gains, distances, map, tree"),
+        (("errors", folder, "ngram:0"), "errors; --table NAME gives another: gained"),
+    ):
+        done = command(*asked, "--csv")
+        assert done.stderr == f"this is the table {said}\n"
+        assert pd.read_csv(StringIO(done.stdout))["model"].unique().tolist() == ["tiny", "0-gram"]
+        assert command(*asked[:2], "--csv").stderr == ""  # where people see no other, either
     table = rows(capsys, "compare", folder, "ngram:2", "--table", "overlap")
     assert sum(int(str(row["symbols"])) for row in table) == models[0]["symbols"]
     gain = rows(capsys, "compare", "ngram:2", "ngram:0", "--text", tmp_path / "small.py", "--table", "gains")

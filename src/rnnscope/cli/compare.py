@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnscope.cli.models import model_options, opened
-from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.show import figures_option, print_table, progress_bar, say_which, table_options, write_drawn
 from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
@@ -49,6 +49,15 @@ def compare(
     those that agree most.
 
     \b
+    Columns:
+      nats, bits   the loss per symbol
+      errors       the share of symbols with a probability below one half
+      misses       the share at which another symbol was likelier
+      low, high    the 95 % interval, of a gain or of a mean probability
+      distance     the first of 20: 1 is 1 to 20 symbols since the opening one
+      count        how often the symbol came, how many pairs lie in the bin
+
+    \b
     Example:
       rnnscope compare runs/book ngram:20 --table gains
     """
@@ -70,6 +79,8 @@ def compare(
         from rnnscope.views import compared
 
         write_drawn(compared.comparison(found, pair), folder)
+    if form and not wanted and len(models) > 1:
+        say_which(chosen[0], TABLES)
     for name in chosen:
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
@@ -151,6 +162,8 @@ def errors(
         from rnnscope.views import compared
 
         write_drawn(compared.breakdowns(found), folder)
+    if form and not wanted and len(models) == 2:
+        say_which(tables[0], ERROR_TABLES)
     if form and "errors" in tables:
         print_table(pd.concat([b.table.assign(model=name) for name, b in found.items()], ignore_index=True), form)
         return

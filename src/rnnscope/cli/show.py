@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -47,6 +47,12 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
         click.echo(csv_of(table), nl=False)
     else:
         _print_rich(table, digits)
+
+
+def say_which(table: str, tables: Sequence[str]) -> None:
+    """Which of several tables is printed where a program gets one and people see more."""
+    others = ", ".join(name for name in tables if name != table)
+    click.echo(f"this is the table {table}; --table NAME gives another: {others}", err=True)
 
 
 def print_shaded(stretch: "Stretch") -> None:
