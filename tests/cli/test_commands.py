@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -200,12 +201,25 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert [row["model"] for row in models] == ["tiny", "2-gram", "0-gram"]
     evaluated = rows(capsys, "evaluate", folder)
     assert models[0]["nats"] == pytest.approx(evaluated[0]["nats"], rel=1e-5)
+    for asked, said in (
+        (("compare", folder, "ngram:0"), "models; --table NAME gives another: overlap, agreement, gains, distances, map, tree"),
+        (("errors", folder, "ngram:0"), "errors; --table NAME gives another: gained"),
+    ):
+        done = command(*asked, "--csv")
+        assert done.stderr == f"this is the table {said}\n"
+        assert pd.read_csv(StringIO(done.stdout))["model"].unique().tolist() == ["tiny", "0-gram"]
+        assert command(*asked[:2], "--csv").stderr == ""  # where people see no other, either
     table = rows(capsys, "compare", folder, "ngram:2", "--table", "overlap")
     assert sum(int(str(row["symbols"])) for row in table) == models[0]["symbols"]
     gain = rows(capsys, "compare", "ngram:2", "ngram:0", "--text", tmp_path / "small.py", "--table", "gains")
     assert {"symbol", "count", "gain", "low", "high"} <= set(gain[0])
     distance = rows(capsys, "compare", folder, "ngram:2", "--table", "distances", "--pair", "()")
     assert {row["model"] for row in distance} == {"tiny", "2-gram"}
+    commonest = rows(capsys, "compare", folder, "ngram:2", "--table", "distances")
+    assert {row["pair"] for row in commonest} == {"()"}
+    (tmp_path / "plain.txt").write_text("so it was not seen there again " * 40)
+    told = command("compare", "ngram:2", "--text", tmp_path / "plain.txt", "--table", "distances")
+    assert told.stderr == "no pair of brackets or quotes is opened and closed again in what was read\n"
     assert len(rows(capsys, "compare", folder, "ngram:2", "ngram:0", "--table", "map")) == 3
     told = command("compare", folder, "ngram:2")
     assert [line for line in told.stdout.splitlines() if line in ("models", "overlap", "agreement", "gains")] == [
@@ -318,6 +332,8 @@ def test_dynamics(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
     told = command("dynamics", folder, *tested, "--table", "appearances", "--table", "closest", "--figures", tmp_path / "figures")
     assert [line for line in told.stdout.splitlines() if line in ("appearances", "closest")] == ["appearances", "closest"]
+    whole = [row["update"] for row in rows(capsys, "dynamics", folder, *tested, "--table", "appearances")]
+    assert all(update is None or type(update) is int for update in whole)
     names += ["closest.csv", "difference.svg", "kl.csv", "kl.svg", "nearest.csv"]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
     for arguments, said in (

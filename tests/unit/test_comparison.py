@@ -14,8 +14,8 @@ import rnnscope as rs
 from rnnscope.comparison import read_all
 from rnnscope.comparison.agreement import layout, tree
 from rnnscope.comparison.contexts import contexts
-from rnnscope.comparison.distances import distances
-from rnnscope.comparison.gains import gains
+from rnnscope.comparison.distances import closing, distances, frequencies, of_all_pairs
+from rnnscope.comparison.gains import gains, largest
 from rnnscope.comparison.overlap import overlap, regions
 from rnnscope.comparison.venn import lens, venn
 from rnnscope.exceptions import UsageError
@@ -131,6 +131,20 @@ def test_agreement_and_its_map(small: rs.Corpus) -> None:
         tree(table.iloc[:1, :1])
 
 
+@pytest.mark.parametrize(("better", "same", "worse"), [(30, 0, 3), (3, 5, 30), (4, 2, 5), (12, 1, 0), (0, 3, 0), (15, 0, 15)])
+def test_the_largest_gains_each_way_are_gains_that_way(better: int, same: int, worse: int) -> None:
+    gain = [k / 100 for k in range(better, 0, -1)] + [0.0] * same + [-k / 100 for k in range(1, worse + 1)]
+    table = pd.DataFrame({"symbol": "x", "count": 50, "gain": gain, "low": gain, "high": gain})
+    shown = largest(table)["gain"].tolist()
+    assert [g for g in shown if g > 0] == gain[: min(10, better)]
+    assert [g for g in shown if g < 0] == (gain[-min(10, worse) :] if worse else [])
+    assert 0 not in shown
+    drawn = figures.gains(table, "a", "b").axes[0]
+    assert [bar.get_width() for bar in drawn.patches] == shown  # type: ignore[attr-defined]
+    said = [text.get_text() for text in drawn.texts]
+    assert said == ([] if shown else ["a and b hold every symbol for equally likely"])
+
+
 def test_distances_by_hand() -> None:
     program = 'int f(void)\n{\n\treturn "}"[0];\n}\nint g(void) { if (1) { return 2; } return 3; }\n'
     text = rs.Corpus.from_text(program, language="c")
@@ -169,6 +183,35 @@ def test_pairs_in_prose(prose: str, pair: str, expected: list[int]) -> None:
     text = rs.Corpus.from_text(prose)
     table = distances(read_all({"m": Told("m", text, np.full(len(prose), 0.5))}, text), pair, width=1)
     assert sorted(np.repeat(table["distance"], table["count"]).tolist()) == sorted(expected)
+
+
+def test_the_pair_that_a_text_closes_most_often() -> None:
+    text = rs.Corpus.from_text('He said "so" (and "no", and "yes"), {not} (again).')
+    said = read_all({name: Told(name, text, np.full(len(text), 0.5)) for name in ("one", "two")}, text)
+    found = of_all_pairs(said)
+    assert frequencies(found).to_dict() == {'""': 3, "()": 2, "{}": 1}
+    assert frequencies(found).index.tolist() == ['""', "()", "{}"]
+    pd.testing.assert_frame_equal(closing(said), distances(said, '""'))
+    pd.testing.assert_frame_equal(closing(said, "()"), distances(said, "()"))
+    drawn = figures.distances(closing(said)).axes[0]
+    assert (drawn.get_xlabel(), drawn.get_ylabel()) == ('symbols since the opening "', 'probability of the closing "')
+    plain = rs.Corpus.from_text("nothing here")
+    none = closing(read_all({"one": Told("one", plain, np.full(len(plain), 0.5))}, plain))
+    assert len(none) == len(frequencies(none)) == 0
+
+
+def test_intervals_of_distances_are_students_and_probabilities() -> None:
+    text = rs.Corpus.from_text("(a) (b) (c) (de) (fg) (hijk).")
+    said = np.full(len(text), 0.5)
+    closing = [at for at, c in enumerate(text.to_str()) if c == ")"]
+    for at, p in zip(closing, (0.5, 0.6, 0.7, 0.02, 0.3, 0.9), strict=True):
+        said[at - 1] = p
+    table = distances(read_all({"m": Told("m", text, said)}, text), "()", width=1)
+    assert table["count"].tolist() == [3, 2, 1]
+    # t of 2 degrees is 4.3027; of 1 it is 12.7062, which leaves nothing of 0 to 1 out
+    error = 4.3027 * 0.1 / np.sqrt(3)
+    assert table["low"].tolist() == pytest.approx([0.6 - error, 0.0, np.nan], rel=1e-4, nan_ok=True)
+    assert table["high"].tolist() == pytest.approx([0.6 + error, 1.0, np.nan], rel=1e-4, nan_ok=True)
 
 
 def test_pairs_that_are_cut_off_are_left_out() -> None:

@@ -386,8 +386,33 @@ def test_appearances_by_hand() -> None:
     assert found["epochs"].tolist() == pytest.approx([0.5, 1.5, np.nan], nan_ok=True)
     assert found["lasting"].tolist() == pytest.approx([1.5, 1.5, np.nan], nan_ok=True)
     assert found["chosen"].tolist() == [0.5, 1.5, 0.0]
+    assert found["update"].tolist() == [10, 30, pd.NA]
     told = appearances(table, threshold=0.85).set_index("hypothesis")
     assert told["epochs"].to_dict() == {"down": 0.5, "up": 1.5, "late": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("measure", "first", "last", "appears"),
+    [
+        ("correlation", -0.09, 0.04, False),  # nearer to chance than before
+        ("correlation", -0.2, -0.003, False),
+        ("correlation", 0.01, 0.05, False),  # not by enough
+        ("correlation", 0.01, 0.07, True),
+        ("information", 0.5, 0.6, True),
+        ("auroc", 0.4, 0.55, False),
+        ("auroc", 0.47, 0.55, True),
+        ("auroc", 0.5, 0.54, False),
+    ],
+)
+def test_a_unit_that_means_nothing_does_not_appear(measure: str, first: float, last: float, appears: bool) -> None:
+    rows = [("h", measure, "s", 1, update, update / 2, score, True) for update, score in ((0, first), (16, last), (32, last))]
+    table = pd.DataFrame(rows, columns=["hypothesis", "measure", "signal", "unit", "update", "epochs", "score", "same"])
+    found = appearances(table)
+    assert found["update"].dtype == "Int64"
+    assert found["update"].tolist() == [16 if appears else pd.NA]
+    assert found[["epochs", "lasting"]].notna().to_numpy().tolist() == [[appears, appears]]
+    assert found["chosen"].tolist() == [0.0]
+    assert appearances(table, threshold=last)["update"].tolist() == [16]  # a threshold that is given is enough
 
 
 # Pictures

@@ -23,7 +23,7 @@ from tests.unit.test_comparison import Told
 def test_a_name_that_begins_with_an_underscore_is_in_every_legend() -> None:
     """matplotlib leaves such labels out."""
     name, when = "_mine", {"update": 1, "epochs": 0.5}
-    near = pd.DataFrame({"model": [name, "b"], "distance": 1, "probability": 0.5, "low": 0.4, "high": 0.6})
+    near = pd.DataFrame({"model": [name, "b"], "pair": "()", "distance": 1, "probability": 0.5, "low": 0.4, "high": 0.6})
     lost = pd.DataFrame({"model": [name, "b"], "way": "cut", "context": 2, "rise": 0.1, "low": 0.0, "high": 0.2})
     kinds = pd.DataFrame({"model": ["a", "b"], "x": [0, 1], "y": 0, "kind": [name, "b"]})
     trained = pd.DataFrame({"reference": [name], "kl": 1.0, "difference": 0.1, **when})
@@ -56,7 +56,10 @@ def test_a_figure_with_nothing_to_show_says_so() -> None:
     corpus = rs.Corpus.from_text("so it was not seen there again")  # no symbol twenty times, nothing in brackets
     told = {name: Told(name, corpus, [p] * len(corpus)) for name, p in (("one", 0.9), ("two", 0.8))}
     drawn = compared.comparison(rs.compare(told, corpus), "()").figures
-    assert words(drawn["distances"]) == ["nothing is opened and closed again in this text"]
+    assert words(drawn["distances"]) == ["no pair of () is opened and closed again in this text"]
+    assert words(compared.comparison(rs.compare(told, corpus)).figures["distances"]) == [
+        "no pair of brackets or quotes is opened and closed again in this text"
+    ]
     assert words(drawn["gains"]) == ["no symbol came 20 times, too few to say what one gains over two"]
     assert words(drawn["overlap"]) == ["no symbol of this text is got wrong"]
     found = {name: rs.errors(model, corpus, part="train") for name, model in told.items()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnscope.cli.models import model_options, opened
-from rnnscope.cli.show import figures_option, print_table, progress_bar, table_options, write_drawn
+from rnnscope.cli.show import figures_option, print_table, progress_bar, say_which, table_options, write_drawn
 from rnnscope.cli.used import expect_used
 from rnnscope.exceptions import UsageError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TABLES = ("models", "overlap", "agreement", "gains", "distances", "map", "tree")
 ERROR_TABLES = ("errors", "gained")
-_MOST = 10
 
 
 @click.command()
@@ -33,11 +32,13 @@ _MOST = 10
     "--by", type=click.Choice(["probability", "argmax"]), default="probability", show_default=True,
     help="An error is a probability below one half, or that another symbol is likelier.",
 )  # fmt: skip
-@click.option("--pair", default="{}", show_default=True, help="What distances are between: the opening and the closing symbol.")
+@click.option(
+    "--pair", help="What distances are between: the opening and the closing symbol.  [default: the pair the text closes most often]"
+)
 @figures_option
 @table_options
 def compare(
-    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str,
+    models: tuple[str, ...], text: str | None, split: str, unknown: str, wanted: tuple[str, ...], by: str, pair: str | None,
     folder: Path | None, form: str | None,
 ) -> None:  # fmt: skip
     """What models make of the same text: which errors they share, which symbols one knows better than the other.
@@ -46,6 +47,15 @@ def compare(
     second, symbol by symbol, the ten largest differences each way (all with --json and --csv); 'distances' says how likely a
     closing bracket or quote is to each, by how long it has been open; 'map' lays models out by how often they agree, 'tree' joins
     those that agree most.
+
+    \b
+    Columns:
+      nats, bits   the loss per symbol
+      errors       the share of symbols with a probability below one half
+      misses       the share at which another symbol was likelier
+      low, high    the 95 % interval, of a gain or of a mean probability
+      distance     the first of 20: 1 is 1 to 20 symbols since the opening one
+      count        how often the symbol came, how many pairs lie in the bin
 
     \b
     Example:
@@ -69,25 +79,27 @@ def compare(
         from rnnscope.views import compared
 
         write_drawn(compared.comparison(found, pair), folder)
+    if form and not wanted and len(models) > 1:
+        say_which(chosen[0], TABLES)
     for name in chosen:
         if not form and len(chosen) > 1:
             click.echo(f"\n{name}")
         table = _table(found, name, pair)
         if name == "distances" and not len(table):
-            click.echo(f"no pair of {pair} is opened and closed again in what was read", err=True)
+            click.echo(f"no pair of {pair or 'brackets or quotes'} is opened and closed again in what was read", err=True)
         print_table(_ends(table) if name == "gains" and not form else table, form)
 
 
-def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
+def _table(found: "Comparison", name: str, pair: str | None) -> "pd.DataFrame":
     from rnnscope.comparison.agreement import branches, layout
-    from rnnscope.comparison.distances import distances
+    from rnnscope.comparison.distances import closing
 
     if name == "agreement":
         return found.agreement.rename_axis("model").reset_index()
     if name == "gains":
         return found.gains()
     if name == "distances":
-        return distances(found.readings, pair)
+        return closing(found.readings, pair)
     if name == "map":
         return layout(found.agreement)
     if name == "tree":
@@ -98,9 +110,9 @@ def _table(found: "Comparison", name: str, pair: str) -> "pd.DataFrame":
 
 def _ends(table: "pd.DataFrame") -> "pd.DataFrame":
     """The largest differences each way, with symbols as Python writes them."""
-    import pandas as pd
+    from rnnscope.comparison.gains import largest
 
-    shown = table if len(table) <= 2 * _MOST else pd.concat([table.head(_MOST), table.tail(_MOST)])
+    shown = largest(table)
     return shown.assign(symbol=[repr(symbol) for symbol in shown["symbol"]])
 
 
@@ -150,6 +162,8 @@ def errors(
         from rnnscope.views import compared
 
         write_drawn(compared.breakdowns(found), folder)
+    if form and not wanted and len(models) == 2:
+        say_which(tables[0], ERROR_TABLES)
     if form and "errors" in tables:
         print_table(pd.concat([b.table.assign(model=name) for name, b in found.items()], ignore_index=True), form)
         return

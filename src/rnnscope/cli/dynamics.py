@@ -66,6 +66,23 @@ def dynamics(
     they got half of the way there.
 
     \b
+    Columns of 'closest', of the snapshot that is nearest to the reference:
+      epochs, kl   when that was, and the divergence from it, in nats
+      difference   the network's loss less the reference's
+      overtaken    the epochs from when on the network's loss stays below
+                   the reference's
+
+    \b
+    Columns of 'appearances':
+      first, last  the score at the first and at the last snapshot
+      threshold    half of the way from first to last
+      update       the first snapshot with a score of that; empty where the
+                   score rises by less than 0.05, or not away from chance
+      epochs       the same in epochs, as lasting and chosen are
+      lasting      from when on the score stays there
+      chosen       from when on the unit stays the best for its hypothesis
+
+    \b
     Example:
       rnnscope dynamics runs/book --reference ngram:2 --reference runs/6nn --table kl --csv
       rnnscope dynamics runs/book --table appearances --hypothesis '*quotes' --figures figures

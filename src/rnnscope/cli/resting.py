@@ -93,7 +93,7 @@ def writes(
     place = len(opened) - 1 if at is None else at
     table = decompose(opened, signal, unit, place, back=back)
     state = float(table["part"].sum())
-    target = f"{signal}[{unit}] at position {place:,}: {state:+.3f}"
+    target = f"{signal}[{unit}] at position {place:,}: {state:+z.3f}"
     _show(table, "part", opened.corpus.vocabulary.kind, "writes", target, f"part of {signal}[{unit}]", folder, form)
 
 

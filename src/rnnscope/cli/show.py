@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -30,6 +30,7 @@ SHOWN = (
     "loss_critical", "loss_elsewhere",
 )  # fmt: skip
 """What people see of the table of best units; programs get all of it."""
+_TINY = 0.01
 
 
 def table_options(command: F) -> F:
@@ -46,6 +47,12 @@ def print_table(table: "pd.DataFrame", form: str | None, *, digits: int = 3) -> 
         click.echo(csv_of(table), nl=False)
     else:
         _print_rich(table, digits)
+
+
+def say_which(table: str, tables: Sequence[str]) -> None:
+    """Which of several tables is printed where a program gets one and people see more."""
+    others = ", ".join(name for name in tables if name != table)
+    click.echo(f"this is the table {table}; --table NAME gives another: {others}", err=True)
 
 
 def print_shaded(stretch: "Stretch") -> None:
@@ -97,7 +104,6 @@ def print_units(table: "pd.DataFrame", form: str | None) -> None:
 
 
 def _print_rich(table: "pd.DataFrame", digits: int) -> None:
-    from pandas import isna
     from pandas.api.types import is_numeric_dtype
     from rich.table import Table
 
@@ -106,9 +112,19 @@ def _print_rich(table: "pd.DataFrame", digits: int) -> None:
         right = is_numeric_dtype(table[name])
         whole = right or not any(" " in str(value) for value in table[name])  # a name is never broken
         shown.add_column(str(name), justify="right" if right else "left", no_wrap=whole, overflow="fold")
-    for row in table.itertuples(index=False):
-        shown.add_row(*("" if isna(v) else f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row))
+    for row in zip(*(_cells(table.iloc[:, k], digits) for k in range(table.shape[1])), strict=True):
+        shown.add_row(*row)
     _print(shown)
+
+
+def _cells(column: "pd.Series[Any]", digits: int) -> list[str]:
+    """What stands in a column: so many digits after the point; three significant ones where all its numbers are tiny; no −0."""
+    from pandas import isna
+    from pandas.api.types import is_float_dtype
+
+    tiny = is_float_dtype(column) and 0 < column.abs().max() < _TINY
+    form = "z.3g" if tiny else f"z.{digits}f"
+    return ["" if isna(v) else f"{v:{form}}" if isinstance(v, float) else str(v) for v in column]
 
 
 def _print(shown: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from rnnscope.analysis.hypotheses.enclosure import bracket_pairs, quote_pairs
 from rnnscope.analysis.hypotheses.language import language_of
@@ -25,8 +26,9 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
     brace in a string doesn't count (nor one in the body of a C macro, which the tree takes for a word); in prose they are
     matched within a paragraph. Pairs that aren't in one segment whole are left
     out, and those farther apart than `farthest`.
-    `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the mean ± 1.96
-    standard errors. A text without any pair has an empty table.
+    `distance` is where a bin begins (distances from 1 on), `count` how many pairs lie in it, `low` to `high` the 95 % interval of
+    the mean by Student's t, as far as it lies between 0 and 1 (a single pair has none). A text without any pair has an empty
+    table.
 
     Raises `UsageError` for a pair that isn't known, and widths and distances below 1.
 
@@ -52,9 +54,45 @@ def distances(readings: Readings, pair: str = "{}", *, width: int = WIDTH, farth
         p = readings.probability[k, place]
         for bin_ in np.unique(bins).tolist():
             here = p[bins == bin_]
-            error = 1.96 * here.std(ddof=1) / np.sqrt(len(here)) if len(here) > 1 else np.nan
-            rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), here.mean() - error, here.mean() + error))
+            rows.append((name, pair, bin_ * width + 1, len(here), here.mean(), *_interval(here)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def closing(readings: Readings, pair: str | None = None) -> pd.DataFrame:
+    """The table of `distances` of a pair; left out, of the one that the text closes most often."""
+    return distances(readings, pair) if pair else of_commonest(of_all_pairs(readings))
+
+
+def of_all_pairs(readings: Readings) -> pd.DataFrame:
+    """The table of `distances` for each of `PAIRS`, one below the other."""
+    tables = [distances(readings, pair) for pair in PAIRS]
+    # Empty tables are of objects, and would make objects of others' numbers.
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def frequencies(table: pd.DataFrame) -> "pd.Series[int]":
+    """How many pairs of each kind a table of `distances` has, the most frequent first.
+
+    >>> frequencies(pd.DataFrame({"model": ["a", "a", "b"], "pair": ["{}", "()", "()"], "count": [2, 3, 3]})).to_dict()
+    {'()': 3, '{}': 2}
+    """
+    one = table[table["model"] == table["model"].iloc[0]] if len(table) else table
+    counts: pd.Series[int] = one.groupby("pair", sort=False)["count"].sum()
+    return counts.sort_values(ascending=False, kind="stable")
+
+
+def of_commonest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the pair that is the most frequent in a table of `distances`."""
+    counts = frequencies(table)
+    return table[table["pair"] == counts.index[0]].reset_index(drop=True) if len(counts) else table
+
+
+def _interval(p: NDArray[np.floating]) -> tuple[float, float]:
+    """Where the mean of these probabilities lies, 95 %."""
+    if len(p) < 2:
+        return np.nan, np.nan
+    error = stdtrit(len(p) - 1, 0.975) * p.std(ddof=1) / np.sqrt(len(p))
+    return max(float(p.mean() - error), 0.0), min(float(p.mean() + error), 1.0)
 
 
 def _pairs(corpus: Corpus, pair: str) -> Iterator[NDArray[np.int64]]:

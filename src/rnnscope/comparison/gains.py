@@ -58,3 +58,12 @@ def gains(readings: Readings, model: str, other: str, *, seed: int = 0) -> pd.Da
         columns=list(COLUMNS),
     )
     return rows.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+
+
+def largest(table: pd.DataFrame, most: int = 10) -> pd.DataFrame:
+    """The rows of a table of `gains` with the largest differences each way, so many at most: what one model gains, then the other.
+
+    >>> largest(pd.DataFrame({"gain": [0.5, 0.2, 0.1, 0.0, -0.3]}), 2)["gain"].tolist()
+    [0.5, 0.2, -0.3]
+    """
+    return pd.concat([table[table["gain"] > 0].head(most), table[table["gain"] < 0].tail(most)])

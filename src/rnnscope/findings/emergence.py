@@ -25,6 +25,8 @@ COLUMNS = (
 )  # fmt: skip
 READ = 32_768
 """Symbols that are read at each snapshot."""
+RISE = 0.05
+"""A unit whose score rises by less has not appeared, in the score's own measure."""
 _UNIT = ("hypothesis", "signal", "unit")
 
 
@@ -137,8 +139,10 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
     The threshold is `share` of the way from the score before the first update to the one of the last snapshot, or the one that is
     given. A row for each unit, first to appear first: `hypothesis measure signal unit`, the score at the `first` and the `last`
     snapshot, the `threshold`, `update` and `epochs` when it is reached, `lasting`: the epochs from when on the score stays there,
-    and `chosen`: the epochs from when on this unit stays the best one for its hypothesis. NaN where that never is: without a
-    threshold that is given, also where the last score is not above the first.
+    and `chosen`: the epochs from when on this unit stays the best one for its hypothesis. Missing where that never is.
+
+    Without a threshold that is given, a unit has to come to mean something: its last score is above the first by at least 0.05
+    (`RISE`), and farther from chance (0.5 for an AUROC, else 0) than the first. Others have no `update`, `epochs` and `lasting`.
 
     Raises `UsageError` for a share that isn't above 0 and at most 1.
 
@@ -146,7 +150,7 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
     >>> unit = {"hypothesis": "in_word", "measure": "auroc", "signal": "layer0/cell", "unit": 3}
     >>> table = pd.DataFrame(scores | unit | {"same": [False, True, True, True]})
     >>> appearances(table)[["threshold", "update", "lasting", "chosen"]].values.tolist()
-    [[0.7, 1.0, 2.0, 0.5]]
+    [[0.7, 1, 2.0, 0.5]]
     """
     expect_table(table, ("signal", "unit", "hypothesis", "score"), "rs.emergence")
     if not 0 < share <= 1:
@@ -158,10 +162,11 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
         first, last = scores[0], scores[-1]
         way = np.clip(first + share * (last - first), min(first, last), max(first, last))  # not beyond, as rounding may be
         wanted = way if threshold is None else threshold
-        there = (scores >= wanted) & ((last > first) | (threshold is not None))
+        measure = part["measure"].iloc[0]
+        there = (scores >= wanted) & (threshold is not None or _rises(measure, first, last))
         rows.append(
             (
-                *key[:1], part["measure"].iloc[0], *key[1:], first, last, wanted,
+                *key[:1], measure, *key[1:], first, last, wanted,
                 *(part[name].iloc[int(there.argmax())] if there.any() else np.nan for name in ("update", "epochs")),
                 _from_when(there, part), _from_when(part["same"].to_numpy(bool), part),
             )
@@ -169,8 +174,14 @@ def appearances(table: pd.DataFrame, *, share: float = 0.5, threshold: float | N
     columns = (
         "hypothesis", "measure", "signal", "unit", "first", "last", "threshold", "update", "epochs", "lasting", "chosen",
     )  # fmt: skip
-    found = pd.DataFrame(rows, columns=list(columns))
+    found = pd.DataFrame(rows, columns=list(columns)).astype({"update": "Int64"})
     return found.sort_values("update", kind="stable").reset_index(drop=True)
+
+
+def _rises(measure: str, first: float, last: float) -> bool:
+    """Whether a score ends beyond what it was, and what chance is."""
+    chance = 0.5 if measure == "auroc" else 0.0
+    return last - first >= RISE and abs(last - chance) > abs(first - chance)
 
 
 def _from_when(there: Any, part: pd.DataFrame) -> float:

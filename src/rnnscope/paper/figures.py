@@ -84,7 +84,7 @@ def figure5(material: Material) -> Drawn:
     table = table[table["model"].isin([NETWORK, NGRAM])].reset_index(drop=True)
     models: dict[str, LanguageModel] = {NETWORK: material.network, NGRAM: material.ngram}
     lost = contexts(models, material.test, progress=material.progress)
-    figures = {"distances": draw.distances(table), "contexts": draw.contexts(lost)}
+    figures = {"distances": draw.distances(table, pair), "contexts": draw.contexts(lost)}
     return Drawn({"distances": table, "contexts": lost}, figures)
 
 

@@ -20,7 +20,7 @@ from rnnscope.comparison import compare, read_all
 from rnnscope.comparison.agreement import agreement
 from rnnscope.comparison.contexts import COLUMNS as CONTEXTS
 from rnnscope.comparison.contexts import LENGTHS, contexts, reach
-from rnnscope.comparison.distances import PAIRS, distances
+from rnnscope.comparison.distances import PAIRS, of_all_pairs
 from rnnscope.comparison.dynamics import dynamics
 from rnnscope.corpora import Corpus, find
 from rnnscope.exceptions import OccupiedError
@@ -291,14 +291,11 @@ class _Work:
         agreed = agreement(read_all(models, progress=progress)).rename_axis("model").reset_index()
         write_table(self.folder / "tables" / "agreement.parquet", agreed, {"model": trace.model})
         about = {"model": trace.model, "corpus": trace.corpus.fingerprint, "other": ngram.name}
-        closing = [distances(found.readings, pair) for pair in PAIRS]
-        # Empty tables are of objects, and would make objects of others' numbers.
-        closing = [table for table in closing if len(table)] or closing[:1]
         tables = {
             "models": found.models,
             "overlap": found.overlap,
             "gains": found.gains(),
-            "distances": pd.concat(closing, ignore_index=True),
+            "distances": of_all_pairs(found.readings),
         }
         for name, table in tables.items():
             write_table(self.folder / "tables" / f"{name}.parquet", table, about)

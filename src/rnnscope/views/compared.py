@@ -7,18 +7,18 @@ import pandas as pd
 from rnnscope.breakdown import Breakdown, by_errors, gained
 from rnnscope.comparison import Comparison
 from rnnscope.comparison.agreement import branches, layout, tree
-from rnnscope.comparison.distances import distances
+from rnnscope.comparison.distances import closing
 from rnnscope.comparison.venn import venn
 from rnnscope.views import comparisons as draw
 from rnnscope.views.drawn import Drawn
 
 
-def comparison(found: Comparison, pair: str) -> Drawn:
+def comparison(found: Comparison, pair: str | None = None) -> Drawn:
     """Which errors models share (circles of two or three), what the first knows better than the second, their map and tree, and
-    how likely each holds a closing symbol by how long it has been open. One model has the last alone; a picture
-    with nothing to show says why."""
-    names, near = found.readings.names, distances(found.readings, pair)
-    drawn = Drawn({"models": found.models, "distances": near}, {"distances": draw.distances(near)})
+    how likely each holds a closing symbol by how long it has been open (of a `pair`, or the most frequent one). One model has the
+    last alone; a picture with nothing to show says why."""
+    names, near = found.readings.names, closing(found.readings, pair)
+    drawn = Drawn({"models": found.models, "distances": near}, {"distances": draw.distances(near, pair)})
     if len(names) > 1:
         gained, places = found.gains(), layout(found.agreement)
         drawn.tables |= {"overlap": found.overlap, "agreement": found.agreement.rename_axis("model").reset_index()}

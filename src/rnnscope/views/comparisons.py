@@ -10,6 +10,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
+from rnnscope.comparison.gains import largest
 from rnnscope.comparison.venn import Venn
 from rnnscope.views import ticks
 from rnnscope.views.canvas import FAINT, THEMED, drawable, legend, named, nothing, themed
@@ -87,7 +88,9 @@ def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Fi
     common = table[table["count"] >= least]
     if not len(common):
         return nothing(f"no symbol came {least} times, too few to say what {model} gains over {other}")
-    shown = common if len(common) <= 2 * _MOST else pd.concat([common.head(_MOST), common.tail(_MOST)])
+    shown = largest(common)
+    if not len(shown):
+        return nothing(f"{model} and {other} hold every symbol for equally likely")
     figure, [axes] = themed(5.2, max(1.2, 0.24 * len(shown) + 0.9))
     rows = np.arange(len(shown))[::-1]
     colours = [BLUE if gain > 0 else RED for gain in shown["gain"]]
@@ -99,10 +102,14 @@ def gains(table: pd.DataFrame, model: str, other: str, *, least: int = 20) -> Fi
     return figure
 
 
-def distances(table: pd.DataFrame) -> Figure:
-    """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model."""
+def distances(table: pd.DataFrame, pair: str | None = None) -> Figure:
+    """Mean probability of the closing symbol by how long it has been open, a line with its 95 % band for each model.
+
+    `pair` is what was looked for, which the table doesn't say where there is none; any pair, if left out.
+    """
     if not len(table):
-        return nothing("nothing is opened and closed again in this text")
+        return nothing(f"no pair of {pair or 'brackets or quotes'} is opened and closed again in this text")
+    opening, closing = table["pair"].iloc[0]
     figure, [axes] = themed(5.2, 3.0)
     for k, (name, part) in enumerate(table.groupby("model", sort=False)):
         colour = SERIES[k % len(SERIES)]
@@ -112,8 +119,8 @@ def distances(table: pd.DataFrame) -> Figure:
             label=named(str(name)),
         )  # fmt: skip
         axes.fill_between(part["distance"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("symbols since it was opened")
-    axes.set_ylabel("probability of closing it")
+    axes.set_xlabel(f"symbols since the opening {opening}")
+    axes.set_ylabel(f"probability of the closing {closing}")
     axes.set_ylim(0, 1)
     legend(axes)
     return figure

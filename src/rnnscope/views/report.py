@@ -19,7 +19,7 @@ from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.significance import RATE, STRONG
 from rnnscope.breakdown.breakdown import by_category
 from rnnscope.comparison.agreement import layout, tree
-from rnnscope.comparison.distances import WIDTH
+from rnnscope.comparison.distances import WIDTH, frequencies, of_commonest
 from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
@@ -193,19 +193,16 @@ def _distances(data: ReportData) -> dict[str, Any] | None:
     table = data.tables.get("distances")
     if table is None:
         return None
-    counts = (
-        table[table["model"] == "network"].groupby("pair", sort=False)["count"].sum().sort_values(ascending=False, kind="stable")
-    )
-    if not len(counts):
+    if not len(table):
         return {"pairs": []}
-    shown = table[table["pair"] == counts.index[0]]
+    shown = of_commonest(table)
     models = list(dict.fromkeys(shown["model"]))
     rows = [
         {"distance": distance, "count": part["count"].iloc[0], "models": part.to_dict("records")}
         for distance, part in shown.groupby("distance")
     ]
     return {
-        "pairs": [{"pair": pair, "count": count} for pair, count in counts.items()],
+        "pairs": [{"pair": pair, "count": count} for pair, count in frequencies(table).items()],
         "models": models,
         "rows": rows,
         "width": WIDTH,
