@@ -12,7 +12,7 @@ from rnnscope.analysis.hypotheses import base
 from rnnscope.analysis.hypotheses.base import label, labelled
 from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.corpora.batches import Streams
-from rnnscope.views.stretch import glyphs
+from rnnscope.views.signs import glyphs
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 programs = st.text("ab(){}[]'\"#\n\r\t 1_.,:;=/*\\é", min_size=1, max_size=120)
