@@ -76,6 +76,10 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     assert once.startswith("def ")
     assert len(once) == 4 + 50 + 1
 
+    (tmp_path / "d").write_text("d")
+    assert command("record", folder, tmp_path / "d", "--out", tmp_path / "d1").stdout.startswith(
+        f"{tmp_path / 'd1'}: 1 signal at 1 symbol, "
+    )
     for out, more in (("trained", []), ("untrained", ["--untrained"])):
         done = command("record", folder, "--out", tmp_path / out, "--split", "all", *more)
         assert done.returncode == 0, done.stderr
@@ -225,6 +229,8 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert [line for line in told.stdout.splitlines() if line in ("models", "overlap", "agreement", "gains")] == [
         "models", "overlap", "agreement", "gains",
     ]  # fmt: skip
+    (tmp_path / "one.txt").write_text("a")
+    assert "one.txt has 1 symbol, too few for a" in fails(capsys, "ngram", tmp_path / "one.txt")[1]
     found = rows(capsys, "errors", folder, "ngram:2")
     for model in ("tiny", "2-gram"):
         part = [row for row in found if row["model"] == model]

@@ -9,7 +9,7 @@ from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import figures_option, print_table, print_units, progress_bar, table_options, write_drawn
 from rnnscope.cli.texts import reading_options, text_for
 from rnnscope.cli.used import expect_used
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 
 if TYPE_CHECKING:
     from rnnscope.traces import Trace
@@ -63,10 +63,10 @@ def record(
             progress=progress,
         )
     more = len(trace.signals) - len(trace.kept)
-    signals_ = "1 signal" if len(trace.kept) == 1 else f"{len(trace.kept)} signals"
-    click.echo(f"{out}: {signals_} at {len(trace):,} symbols, {more} more to compute when they are asked for")
+    kept = f"{so_many(len(trace.kept), 'signals')} at {so_many(len(trace), 'symbols')}"
+    click.echo(f"{out}: {kept}, {more} more to compute when they are asked for")
     if trace.streams:
-        click.echo(f"{trace.streams['rows']} streams agree to {trace.streams['largest_difference']:.1e}", err=True)
+        click.echo(f"{so_many(trace.streams['rows'], 'streams')} agree to {trace.streams['largest_difference']:.1e}", err=True)
 
 
 run_option = click.option(
