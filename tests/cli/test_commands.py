@@ -103,6 +103,14 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     csv = command("saturation", tmp_path / "trained", "--csv").stdout.splitlines()
     assert csv[0] == "signal,layer,gate,unit,left,right"
     assert len(csv) == 73
+    told = command("saturation", tmp_path / "trained")
+    assert told.stdout.split()[:6] == ["signal", "units", "left", "right", "often_left", "often_right"], told.stderr
+    assert [line.split()[:2] for line in told.stdout.splitlines()[1:]] == [
+        [f"layer{layer}/{gate}", "12"] for layer in (0, 1) for gate in ("input", "forget", "output")
+    ]
+    assert len(command("saturation", tmp_path / "trained", "--all").stdout.splitlines()) == 73
+    status, error = fails(capsys, "saturation", tmp_path / "trained", "--units", "--all")
+    assert (status, "--all changes nothing here" in error) == (2, True)
 
     with pytest.raises(SystemExit):
         main(["record", str(folder), "--out", str(tmp_path / "test")])
