@@ -61,6 +61,15 @@ def expect_whole(what: str, value: object, least: int, below: int | None = None)
         raise UsageError(f"{what} is a whole number {which}, not {value!r}")
 
 
+def so_many(count: int, things: str) -> str:
+    """So many things, as a sentence has them: one of them is a thing.
+
+    >>> so_many(1, "symbols"), so_many(1_999, "symbols")
+    ('1 symbol', '1,999 symbols')
+    """
+    return f"{count:,} {things.removesuffix('s') if count == 1 else things}"
+
+
 class InputError(RnnscopeError):
     """What was given can't be used."""
 

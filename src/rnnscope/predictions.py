@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 from rnnscope.signal import Signal, select
 
 TOP = re.compile(r"top([1-9]\d*)(?:/(ids|log_probs|\*))?")
@@ -29,7 +29,7 @@ def top(pattern: str, symbols: int) -> list[Signal]:
         return []
     n = int(match[1])
     if n > symbols:
-        raise UsageError(f"{pattern} asks for the {n} likeliest of {symbols} symbols; expected at most {symbols}")
+        raise UsageError(f"{pattern} asks for the {n} likeliest of {so_many(symbols, 'symbols')}; expected at most {symbols}")
     both = [
         Signal(f"top{n}/ids", n, f"the {n} likeliest next symbols, likeliest first", 0.0, symbols - 1.0, integer=True),
         Signal(f"top{n}/log_probs", n, "their log p, nats", None, 0.0),

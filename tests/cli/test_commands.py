@@ -76,6 +76,10 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     assert once.startswith("def ")
     assert len(once) == 4 + 50 + 1
 
+    (tmp_path / "d").write_text("d")
+    assert command("record", folder, tmp_path / "d", "--out", tmp_path / "d1").stdout.startswith(
+        f"{tmp_path / 'd1'}: 1 signal at 1 symbol, "
+    )
     for out, more in (("trained", []), ("untrained", ["--untrained"])):
         done = command("record", folder, "--out", tmp_path / out, "--split", "all", *more)
         assert done.returncode == 0, done.stderr
@@ -99,6 +103,14 @@ def test_train_record_score_sample(text: str, tmp_path: Path, capsys: pytest.Cap
     csv = command("saturation", tmp_path / "trained", "--csv").stdout.splitlines()
     assert csv[0] == "signal,layer,gate,unit,left,right"
     assert len(csv) == 73
+    told = command("saturation", tmp_path / "trained")
+    assert told.stdout.split()[:6] == ["signal", "units", "left", "right", "often_left", "often_right"], told.stderr
+    assert [line.split()[:2] for line in told.stdout.splitlines()[1:]] == [
+        [f"layer{layer}/{gate}", "12"] for layer in (0, 1) for gate in ("input", "forget", "output")
+    ]
+    assert len(command("saturation", tmp_path / "trained", "--all").stdout.splitlines()) == 73
+    status, error = fails(capsys, "saturation", tmp_path / "trained", "--units", "--all")
+    assert (status, "--all changes nothing here" in error) == (2, True)
 
     with pytest.raises(SystemExit):
         main(["record", str(folder), "--out", str(tmp_path / "test")])
@@ -225,6 +237,8 @@ def test_compare_and_errors(text: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert [line for line in told.stdout.splitlines() if line in ("models", "overlap", "agreement", "gains")] == [
         "models", "overlap", "agreement", "gains",
     ]  # fmt: skip
+    (tmp_path / "one.txt").write_text("a")
+    assert "one.txt has 1 symbol, too few for a" in fails(capsys, "ngram", tmp_path / "one.txt")[1]
     found = rows(capsys, "errors", folder, "ngram:2")
     for model in ("tiny", "2-gram"):
         part = [row for row in found if row["model"] == model]

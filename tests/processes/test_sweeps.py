@@ -172,7 +172,7 @@ def test_one_bad_run_does_not_stop_the_others(grid: dict[str, Any], tmp_path: Pa
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert re.search(r"rnnscope: 1 of 2 runs are not finished; .*became (nan|inf) at update", done.stderr)
+    assert re.search(r"rnnscope: 1 of 2 runs is not finished; .*became (nan|inf) at update", done.stderr)
     rows = json.loads(done.stdout)
     assert rows[0]["problem"] == ""
     assert "train with a lower learning rate" in rows[1]["problem"]

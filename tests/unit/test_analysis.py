@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -13,7 +14,9 @@ from sklearn.metrics import roc_auc_score
 import rnnscope as rs
 from rnnscope.analysis.hypotheses.base import Hypothesis, label
 from rnnscope.analysis.labels import LEAST, STRETCHES
+from rnnscope.analysis.saturation import by_gate
 from rnnscope.analysis.timescales import timescales
+from rnnscope.cli.main import rnnscope
 from rnnscope.exceptions import InputError, UnknownNameError, UsageError
 from rnnscope.signal import Signal
 from rnnscope.traces import TraceWriter
@@ -141,6 +144,8 @@ def test_saturation_by_hand(tmp_path: Path) -> None:
         {"signal": "layer0/forget", "layer": 0, "gate": "forget", "unit": [0, 1], "left": [0.25, 0.25], "right": [0.0, 0.75]}
     )
     pd.testing.assert_frame_equal(table, expected)
+    gates = {"signal": ["layer0/forget"], "units": 2, "left": 0.25, "right": 0.375, "often_left": 0, "often_right": 1}
+    pd.testing.assert_frame_equal(by_gate(table), pd.DataFrame(gates))
 
 
 def test_saturation_without_gates(tmp_path: Path) -> None:
@@ -172,6 +177,18 @@ def test_timescales_by_hand(tmp_path: Path) -> None:
     np.testing.assert_allclose(table["deviation"], cells.std(0), atol=1e-6)
     assert set(table["gate"]) == {"layer0/forget"}
     assert set(table["state"]) == {"layer0/cell"}
+
+
+def test_the_ends_of_what_is_measured_of_memories(tmp_path: Path) -> None:
+    corpus = rs.Corpus.from_text("abcd" * 10)
+    kinds = [Signal("layer0/forget", 3, "f; 1 keeps", 0.0, 1.0, gate=True), Signal("layer0/cell", 3, "c", state=True)]
+    writer = TraceWriter(tmp_path / "t", corpus, kinds)
+    forget, cell = np.tile(np.array([1, 0, 0.9], np.float32), (40, 1)), np.zeros((40, 3), np.float32)
+    writer.write(0, {"layer0/forget": forget, "layer0/cell": cell})
+    writer.finish({"model": {"name": "given", "fingerprint": "0"}})
+    assert timescales(rs.open_trace(tmp_path / "t"))["memory"].tolist() == pytest.approx([1e6, 0.2, 9.5], rel=0.06)
+    done = CliRunner().invoke(rnnscope, ["saturation", str(tmp_path / "t"), "--units"])
+    assert done.stderr == "1 unit with the longest memory that is measured, 1,000,000 symbols or more\n"
 
 
 def test_timescales_of_gates_that_overwrite(tmp_path: Path) -> None:

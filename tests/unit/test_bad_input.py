@@ -104,7 +104,7 @@ def test_contexts_of_any_text(name: str, tmp_path: Path) -> None:
     lengths = [k for k in LENGTHS if k <= reach(corpus)][:4]
     assert bool(lengths) == (name != "as short as can be")
     if not lengths:
-        with pytest.raises(UsageError, match="has 1 symbols with 1 before them; expected at least 2"):
+        with pytest.raises(UsageError, match="has 1 symbol with 1 before them; expected at least 2"):
             contexts({"network": network}, corpus, [1])
         return
     if "segments" in name or len(corpus.vocabulary) == 1:

@@ -361,7 +361,7 @@ def test_contexts_that_make_no_sense_are_refused(small: rs.Corpus) -> None:
         ({"lengths": [2], "ways": ["torn"]}, "can't be 'torn'; expected some of cut, shuffled, replaced"),
         ({"lengths": [2], "places": 1}, "places is a whole number of at least 2, not 1"),
         ({"lengths": [20]}, "has 0 symbols with 20 before them; expected at least 2: give shorter contexts"),
-        ({"lengths": [9]}, "has 1 symbols with 9 before them"),
+        ({"lengths": [9]}, "has 1 symbol with 9 before them"),
     ]
     for given_, said in wrong:
         with pytest.raises(UsageError, match=said):

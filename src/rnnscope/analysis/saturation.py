@@ -7,6 +7,7 @@ from rnnscope.exceptions import InputError, expect
 from rnnscope.traces import TRACE, Trace
 
 LEFT, RIGHT = 0.1, 0.9
+OFTEN = 0.5
 COLUMNS = ("signal", "layer", "gate", "unit", "left", "right")
 
 
@@ -54,3 +55,18 @@ def saturation(trace: Trace) -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def by_gate(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each gate of a table of `saturation`: `signal`, how many `units`, the means of `left` and `right` over them, and
+    how many units are saturated at more than half of the symbols, `often_left` and `often_right`.
+
+    >>> gate = {"signal": "layer0/forget", "left": [0.0, 0.0, 0.6], "right": [0.9, 0.6, 0.0]}
+    >>> by_gate(pd.DataFrame(gate)).round(2).values.tolist()
+    [['layer0/forget', 3, 0.2, 0.5, 1, 2]]
+    """
+    often = table.assign(often_left=table["left"] > OFTEN, often_right=table["right"] > OFTEN)
+    return often.groupby("signal", sort=False, as_index=False).agg(
+        units=("signal", "size"), left=("left", "mean"), right=("right", "mean"), often_left=("often_left", "sum"),
+        often_right=("often_right", "sum"),
+    )  # fmt: skip

@@ -28,7 +28,10 @@ OFTEN = 10
 ONE_WAY, STEEPER = 0.8, 3.0
 """A counter moves the same way at four symbols in five, and back by three times as much at a time."""
 
-_MEMORIES = np.geomspace(0.2, 1e6, histograms.EDGES)
+SHORTEST, LONGEST = 0.2, 1_000_000
+"""Memories, in symbols, between which they are measured; what is shorter or longer counts as these."""
+
+_MEMORIES = np.geomspace(SHORTEST, LONGEST, histograms.EDGES)
 _KEPT = np.exp(-1 / _MEMORIES).astype(np.float32)
 _ALWAYS = 0.9
 _IN_HALF = 4096.0
@@ -49,9 +52,9 @@ def timescales(trace: Trace) -> pd.DataFrame:
     """For each unit of each layer with a gate that keeps its state, how long it is kept, and what the unit makes of it.
 
     - `gate` and `state` are the signals; `memory` is over how many symbols the state would fall to 1/e, by the median of what is
-      kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. They end at a million, and at 4,096 where the gate was
-      recorded in half precision, which holds no number between 1 − 1/2048 and 1. `kept`: the share of symbols at which more than
-      0.9 is.
+      kept of it, to 6 %; `low` and `high` by the 10 % and 90 % quantiles. All three lie from 0.2 to 1,000,000 (`SHORTEST`,
+      `LONGEST`), where what is measured ends, and up to 4,096 where the gate was recorded in half precision, which holds no number
+      between 1 − 1/2048 and 1. `kept`: the share of symbols at which more than 0.9 is.
     - `deviation`: the standard deviation of the state.
     - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. A latch or a counter has `kept`
       of at least 0.9.

@@ -12,7 +12,7 @@ from rnnscope.breakdown.oracles import Oracle
 from rnnscope.breakdown.oracles import oracles as papers
 from rnnscope.comparison.readings import read_all
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel
 from rnnscope.traces import Trace
@@ -158,7 +158,7 @@ def errors(
         if said.shape != (len(mistakes),) or said.dtype != bool:
             raise UsageError(
                 f"the oracle {oracle.name!r} gave {said.dtype} of shape {said.shape}; "
-                f"expected a boolean for each of {len(mistakes):,} errors"
+                f"expected a boolean for each of {so_many(len(mistakes), 'errors')}"
             )
         removed[said & (removed < 0)] = k
         rows.append((oracle.category, oracle.name))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.breakdown.mistakes import HALF, Mistakes
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.ngrams import NGramLM
 
 Bools = NDArray[np.bool_]
@@ -49,7 +49,8 @@ class NGrams(Oracle):
             raise UsageError("an oracle of n-grams needs a context; expected such as range(1, 10)")
         self.contexts, self._model = tuple(contexts), model
         self.name = f"{min(contexts)}-{max(contexts)}-gram" if len(self.contexts) > 1 else f"{self.contexts[0]}-gram"
-        self.sentence = f"an n-gram model with a context of {self.name.removesuffix('-gram')} symbols gets it right"
+        span = self.name.removesuffix("-gram")
+        self.sentence = f"an n-gram model with a context of {span} {'symbol' if span == '1' else 'symbols'} gets it right"
 
     def removes(self, mistakes: Mistakes) -> Bools:
         model = self._fitted(mistakes)
@@ -76,7 +77,7 @@ class Memory(Oracle):
 
     def __init__(self, symbols: int) -> None:
         self.symbols, self.name = symbols, f"memory {symbols}"
-        self.sentence = f"the word stands in the {symbols} symbols before"
+        self.sentence = f"the word stands in the {so_many(symbols, 'symbols')} before"
 
     def removes(self, mistakes: Mistakes) -> Bools:
         word = np.maximum(mistakes.word, 0)
@@ -94,7 +95,7 @@ class RareWord(Oracle):
 
     def __init__(self, times: int) -> None:
         self.times, self.name = times, f"rare word {times}"
-        self.sentence = f"the training text holds the word {times} times at most"
+        self.sentence = f"the training text holds the word {so_many(times, 'times')} at most"
 
     def removes(self, mistakes: Mistakes) -> Bools:
         found: Bools = (mistakes.train_counts >= 0) & (mistakes.train_counts <= self.times)

@@ -8,7 +8,7 @@ import click
 from rnnscope.cli.models import model_options, opened
 from rnnscope.cli.show import figures_option, print_table, progress_bar, say_which, table_options, write_drawn
 from rnnscope.cli.used import expect_used
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,8 @@ def errors(
         print_table(pd.concat([b.table.assign(model=name) for name, b in found.items()], ignore_index=True), form)
         return
     for name, breakdown in found.items() if "errors" in tables else ():
-        click.echo(f"\n{name}: {len(breakdown.mistakes):,} errors of {breakdown.mistakes.symbols:,} symbols ({breakdown.rate:.1%})")
+        symbols = so_many(breakdown.mistakes.symbols, "symbols")
+        click.echo(f"\n{name}: {so_many(len(breakdown.mistakes), 'errors')} of {symbols} ({breakdown.rate:.1%})")
         print_table(breakdown.table, None)
         for category in breakdown.categories.query("errors > 0")["category"] if excerpts else ():
             for excerpt in breakdown.excerpts(category, excerpts or 0):

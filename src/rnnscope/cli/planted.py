@@ -7,7 +7,7 @@ import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
 from rnnscope.cli.used import expect_used
-from rnnscope.exceptions import InputError, UsageError
+from rnnscope.exceptions import InputError, UsageError, so_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def planted(
             from rnnscope.planted.folder import write
 
             truths = write(out, cells=chosen, networks=networks, units=units, symbols=symbols, seed=seed, progress=progress)
-            click.echo(f"{out}: {len(truths)} networks with their states, labels and the truth")
+            click.echo(f"{out}: {so_many(len(truths), 'networks')} with their states, labels and the truth")
             return
         from rnnscope.planted import planted_benchmark
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rnnscope.cli.show import print_table, progress_bar, table_options
-from rnnscope.exceptions import TrainingError
+from rnnscope.exceptions import TrainingError, so_many
 
 
 @click.command()
@@ -34,4 +34,5 @@ def sweep(recipe: Path, out: Path | None, workers: int, dask: str | None, resume
     print_table(table if problems or form else table.drop(columns="problem"), form, digits=4)
     if problems:
         run, problem = next(iter(problems.items()))
-        raise TrainingError(f"{len(problems)} of {len(table)} runs are not finished; {run}: {problem}")
+        are = "is" if len(problems) == 1 else "are"
+        raise TrainingError(f"{len(problems)} of {so_many(len(table), 'runs')} {are} not finished; {run}: {problem}")

@@ -9,7 +9,7 @@ from rnnscope.cli.claims import own_hypotheses, own_options
 from rnnscope.cli.show import figures_option, print_table, print_units, progress_bar, table_options, write_drawn
 from rnnscope.cli.texts import reading_options, text_for
 from rnnscope.cli.used import expect_used
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 
 if TYPE_CHECKING:
     from rnnscope.traces import Trace
@@ -63,10 +63,10 @@ def record(
             progress=progress,
         )
     more = len(trace.signals) - len(trace.kept)
-    signals_ = "1 signal" if len(trace.kept) == 1 else f"{len(trace.kept)} signals"
-    click.echo(f"{out}: {signals_} at {len(trace):,} symbols, {more} more to compute when they are asked for")
+    kept = f"{so_many(len(trace.kept), 'signals')} at {so_many(len(trace), 'symbols')}"
+    click.echo(f"{out}: {kept}, {more} more to compute when they are asked for")
     if trace.streams:
-        click.echo(f"{trace.streams['rows']} streams agree to {trace.streams['largest_difference']:.1e}", err=True)
+        click.echo(f"{so_many(trace.streams['rows'], 'streams')} agree to {trace.streams['largest_difference']:.1e}", err=True)
 
 
 run_option = click.option(
@@ -161,20 +161,36 @@ def cells(
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--units", is_flag=True, help="How long each unit keeps what it holds, and which are dead, latches or counters.")
+@click.option("--all", "every", is_flag=True, help="Every unit, as --json and --csv have it, not a line for each gate.")
 @run_option
 @figures_option
 @table_options
-def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, form: str | None) -> None:
+def saturation(trace: Path, units: bool, every: bool, run: Path | None, folder: Path | None, form: str | None) -> None:
     """How often each gate is nearly shut (left, below 0.1) or nearly open (right, above 0.9).
+
+    'left' and 'right' are shares of the symbols, of each unit with --all, --json and --csv. Without them there is a line for each
+    gate: the means over its units, and how many of these are so at more than half of the symbols ('often_left', 'often_right').
+
+    \b
+    Columns with --units:
+      memory     over how many symbols the state would fall to 1/e, by the
+                 median of what its gate keeps; from 0.2 to 1,000,000, where
+                 what is measured ends
+      low, high  the same by the 10 % and the 90 % quantile
+      kept       the share of symbols at which more than 0.9 is kept
+      deviation  the standard deviation of the state
+      kind       dead, latch or counter, or nothing
 
     \b
     Example:
       rnnscope saturation traces/book --json
       rnnscope saturation traces/book --units --figures figures
     """
+    from rnnscope.analysis.saturation import by_gate
     from rnnscope.analysis.saturation import saturation as measure
-    from rnnscope.analysis.timescales import timescales
+    from rnnscope.analysis.timescales import LONGEST, timescales
 
+    expect_used("every", not units and not form, "the table of gates, without --units, --json and --csv")
     table = (timescales if units else measure)(opened_trace(trace, run))
     if folder is not None:
         from rnnscope.views.drawn import Drawn
@@ -182,4 +198,6 @@ def saturation(trace: Path, units: bool, run: Path | None, folder: Path | None, 
 
         name, picture = ("timescales", memories(table)) if units else ("saturation", saturation_scatter(table))
         write_drawn(Drawn({name: table}, {name: picture}), folder)
-    print_table(table, form)
+    print_table(table if units or every or form else by_gate(table), form)
+    if units and (longest := int((table["memory"] >= LONGEST).sum())):
+        click.echo(f"{so_many(longest, 'units')} with the longest memory that is measured, {LONGEST:,} symbols or more", err=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnnscope.comparison.pieces import losses
 from rnnscope.comparison.readings import check_models
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect_whole
+from rnnscope.exceptions import UsageError, expect_whole, so_many
 from rnnscope.models.threads import computing
 from rnnscope.progress import Progress, silent
 from rnnscope.protocol import LanguageModel, check_numbers
@@ -65,8 +65,8 @@ def contexts(
     known = _places(corpus, longest)
     if len(known) < 2:
         raise UsageError(
-            f"{corpus!r} has {len(known)} symbols with {longest:,} before them; expected at least 2: give shorter contexts, or a "
-            "longer text"
+            f"{corpus!r} has {so_many(len(known), 'symbols')} with {longest:,} before them; expected at least 2: give shorter "
+            "contexts, or a longer text"
         )
     at = np.sort(np.random.default_rng(seed).permutation(known)[:places])
     near, targets = text[at[:, None] + np.arange(-longest, 0)], text[at]

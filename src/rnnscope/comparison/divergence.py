@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnscope.comparison.readings import check_models
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.models.passages import MARK
 from rnnscope.models.threads import computing
 from rnnscope.ngrams import NGramLM
@@ -206,8 +206,8 @@ class _Reader:
                 block = next(self._blocks, None)
                 if block is None:
                     raise UsageError(
-                        f"{self.name} said nothing of {missing} symbols from position {start:,} on; expected a language model "
-                        "that reads all of a text; rnnscope.testing.check_language_model says what is wrong with it"
+                        f"{self.name} said nothing of {so_many(missing, 'symbols')} from position {start:,} on; expected a "
+                        "language model that reads all of a text; rnnscope.testing.check_language_model says what is wrong with it"
                     )
                 self._held.append(block)
         assert found is not None  # a stretch has at least one place

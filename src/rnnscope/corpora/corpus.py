@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnscope.corpora.splits import ContiguousSplit, SplitRule
 from rnnscope.corpora.vocabulary import Ids, Symbols, Unknown, Vocabulary, utf8
-from rnnscope.exceptions import CorpusError, UsageError
+from rnnscope.exceptions import CorpusError, UsageError, so_many
 from rnnscope.files import fingerprint
 
 LANGUAGES = ("python", "c")
@@ -137,7 +137,7 @@ class Corpus:
 
     def __repr__(self) -> str:
         part = f", {self.part}" if self.part else ""
-        return f"<Corpus {self.name}{part}: {len(self):,} {self.vocabulary.kind}, {len(self.vocabulary)} distinct>"
+        return f"<Corpus {self.name}{part}: {so_many(len(self), self.vocabulary.kind)}, {len(self.vocabulary)} distinct>"
 
     @property
     def segments(self) -> int:
@@ -181,7 +181,7 @@ class Corpus:
 
     def _cut(self, spans: NDArray[np.int64], part: str | None, origins: NDArray[np.int64] | None = None) -> "Corpus":
         if not (spans[:, 1] > spans[:, 0]).all():
-            raise CorpusError(f"{self.name} has {len(self):,} symbols, too few for a {part} part; give a longer text")
+            raise CorpusError(f"{self.name} has {so_many(len(self), 'symbols')}, too few for a {part} part; give a longer text")
         pieces = [self.ids[start:stop] for start, stop in spans]
         whole = self.ids if self.whole is None else self.whole
         origins = spans[:, 0] if origins is None else origins

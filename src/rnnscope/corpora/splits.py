@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnscope.exceptions import CorpusError, FormatError, UsageError
+from rnnscope.exceptions import CorpusError, FormatError, UsageError, so_many
 
 PARTS = ("train", "validation", "test")
 Spans = NDArray[np.int64]
@@ -63,7 +63,7 @@ class StreamSplit:
         columns = symbols // (self.batch * self.length)
         if columns < 3:
             raise CorpusError(
-                f"the text has {symbols:,} symbols; {self.batch} streams in columns of {self.length} need at least "
+                f"the text has {so_many(symbols, 'symbols')}; {self.batch} streams in columns of {self.length} need at least "
                 f"{3 * self.batch * self.length:,}; take fewer or shorter streams, or the contiguous split"
             )
         ends = [0, *_cuts(self.train, self.validation, columns), columns]

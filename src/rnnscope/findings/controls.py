@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rnnscope.analysis.sources import FromModel, FromTrace, with_units
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.protocol import LanguageModel, check_readable
 from rnnscope.traces import Trace
 
@@ -37,4 +37,4 @@ def _units(source: FromTrace | FromModel, signal: str | Sequence[str] | None) ->
 
 
 def _told(units: dict[str, int]) -> str:
-    return ", ".join(f"{size} units in {name}" for name, size in units.items())
+    return ", ".join(f"{so_many(size, 'units')} in {name}" for name, size in units.items())

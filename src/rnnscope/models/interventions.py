@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import UsageError, expect
+from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
 from rnnscope.models.recurrent import Edit, Recurrent, State
@@ -196,7 +196,8 @@ class Intervened(Recurrent):
     def _places(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of the positions are set; None for all."""
         if corpus is not None and self.where is not None and len(self.where) != len(corpus):
-            raise UsageError(f"where has {len(self.where):,} places, {corpus!r} has {len(corpus):,} symbols; expected as many")
+            places, symbols = so_many(len(self.where), "places"), so_many(len(corpus), "symbols")
+            raise UsageError(f"where has {places}, {corpus!r} has {symbols}; expected as many")
         where = self.where
         if corpus is None:  # a text that is being written may grow beyond what is known of it
             reach = self.values.reach(self.chosen)
@@ -316,7 +317,7 @@ class _Patched(_Values):
     def at(self, signal: Signal, which: NDArray[np.int64], corpus: Corpus | None, positions: NDArray[np.int64]) -> Tensor:
         array = self.source[signal.name]
         if corpus is not None and len(array) != len(corpus):
-            raise UsageError(f"the source has {len(array):,} symbols, {corpus!r} has {len(corpus):,}; expected as many")
+            raise UsageError(f"the source has {so_many(len(array), 'symbols')}, {corpus!r} has {len(corpus):,}; expected as many")
         values = np.zeros((*positions.shape, len(which)), np.float32)
         there = (positions >= 0) & (positions < len(array))
         values[there] = np.asarray(array[positions[there]])[:, which]

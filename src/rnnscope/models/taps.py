@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
 from rnnscope.models.recurrences.base import Recurrence, matches
@@ -270,7 +270,8 @@ class CellTap(Tap):
         with exchanged(self.module, partial(self.step, reading, steps)):
             yield
         if len(steps) != reading.time:
-            raise UsageError(f"{self.path} was called {len(steps)} times for {reading.time} symbols; expected once for each")
+            symbols = so_many(reading.time, "symbols")
+            raise UsageError(f"{self.path} was called {len(steps)} times for {symbols}; expected once for each")
         place = f"layer{self.first}"
         reading.last.update({f"{place}/{kind}": steps[-1][kind] for kind in self.cell.states})
         if reading.noting:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import CorpusError, OccupiedError
+from rnnscope.exceptions import CorpusError, OccupiedError, so_many
 from rnnscope.files import claim
 from rnnscope.ngrams.index import MARKER
 from rnnscope.ngrams.model import NGramLM
@@ -63,6 +63,6 @@ def counted(corpus: Corpus, context: int, index: Path | None = None, *, progress
         raise OccupiedError(f"{index} holds the counts of another text than {corpus!r}; choose another folder")
     if model.context < context:
         raise OccupiedError(
-            f"{index} holds contexts of {model.context} symbols, not of {context}; remove it, or choose another folder"
+            f"{index} holds contexts of {so_many(model.context, 'symbols')}, not of {context}; remove it, or choose another folder"
         )
     return model

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnscope.corpora import Corpus, Vocabulary
-from rnnscope.exceptions import CorpusError, UsageError, expect
+from rnnscope.exceptions import CorpusError, UsageError, expect, so_many
 from rnnscope.files import fingerprint
 from rnnscope.ngrams.growth import grow
 from rnnscope.ngrams.index import read_index, write_index
@@ -64,7 +64,7 @@ class NGramLM:
         return cls(grow(ids, symbols, _checked(context, LONGEST), progress), corpus.vocabulary)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} of {len(self.tree.ids):,} symbols>"
+        return f"<{type(self).__name__} {self.name} of {so_many(len(self.tree.ids), 'symbols')}>"
 
     def shorter(self, context: int) -> "NGramLM":
         """The model of contexts of `context` symbols, from the same counts, which it holds all of: of a shorter one a longer one

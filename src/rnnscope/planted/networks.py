@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rnnscope.corpora import Vocabulary
-from rnnscope.exceptions import UsageError
+from rnnscope.exceptions import UsageError, so_many
 from rnnscope.models import Architecture, RecurrentLM
 from rnnscope.planted.gru import GRUUnits
 from rnnscope.planted.lstm import LSTMUnits
@@ -64,7 +64,8 @@ def planted_network(cell: str, units: int = 64, seed: int = 0) -> PlantedNetwork
     """
     least = fewest(cell)
     if units < least:
-        raise UsageError(f"{units} units are too few to hide {least // 2} planted ones and their helpers; take at least {least}")
+        given = f"{so_many(units, 'units')} {'is' if units == 1 else 'are'}"
+        raise UsageError(f"{given} too few to hide {least // 2} planted ones and their helpers; take at least {least}")
     model = random_network(cell, units, seed).model
     model.name = f"planted {cell} {seed}"
     places = np.random.default_rng(seed).permutation(units).tolist()

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnscope.corpora import Corpus
+from rnnscope.exceptions import so_many
 from rnnscope.files import write_json
 from rnnscope.models import Recurrent
 from rnnscope.models.passages import MARK, Passage, Plan
@@ -162,7 +163,7 @@ class Reading:
                     self._keep(mark, carried, this)
                     given |= {row + 1} if ended else set()
                 near = near | {row} if agree else near - {row}
-            self._progress(self._symbols, len(self.corpus), f"mending {len(stale)} streams, turn {self.place.turn}")
+            self._progress(self._symbols, len(self.corpus), f"mending {so_many(len(stale), 'streams')}, turn {self.place.turn}")
         self._alone = True
         mine = set(self.plan.rows(self.place.group).tolist())
         place.turn, place.offset, place.stale, place.next = place.turn + 1, 0, sorted(given & mine), []

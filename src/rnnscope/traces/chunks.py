@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
-from rnnscope.exceptions import FormatError
+from rnnscope.exceptions import FormatError, so_many
 
 _CHECKSUM = 4  # bytes
 KEYS: Any = {"name": "default", "separator": "."}
@@ -93,7 +93,7 @@ class ChunkFiles:
             path = Path(self._path(piece, name))
             size = path.stat().st_size if path.exists() else -1
             if size < (self.chunks[0] * self._row + _CHECKSUM if whole else 0):
-                what = "is missing" if size < 0 else f"has {size:,} bytes, too few"
+                what = "is missing" if size < 0 else f"has {so_many(size, 'bytes')}, too few"
                 raise FormatError(f"{path} {what}; the recording can't be gone on with: remove {path.parents[2]}, and record anew")
 
     def seal(self, piece: int) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed
 
-from rnnscope.exceptions import FollowerError, RecipeError, RnnscopeError
+from rnnscope.exceptions import FollowerError, RecipeError, RnnscopeError, so_many
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ class Group:
     def share(self, batch: int) -> slice:
         """This process's streams, of `batch`; shares differ by one at the most."""
         if batch < self.size:
-            raise RecipeError(f"{batch} streams can't be shared by {self.size} processes; take a larger batch or fewer processes")
+            streams = so_many(batch, "streams")
+            raise RecipeError(f"{streams} can't be shared by {self.size} processes; take a larger batch or fewer processes")
         return slice(self.rank * batch // self.size, (self.rank + 1) * batch // self.size)
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from rnnscope.comparison.distances import WIDTH, frequencies, of_commonest
 from rnnscope.comparison.dynamics import nearest
 from rnnscope.comparison.venn import venn
 from rnnscope.corpora import Corpus
+from rnnscope.exceptions import so_many
 from rnnscope.files import write_bytes, write_text
 from rnnscope.findings.causal import needed
 from rnnscope.findings.emergence import appearances
@@ -99,7 +100,7 @@ def describe(data: ReportData) -> dict[str, Any]:
     losses = -log_prob[log_prob == log_prob].astype(float)
     return {
         "corpus": data.corpus.name,
-        "symbols": f"{len(data.corpus):,} {data.corpus.vocabulary.kind}",
+        "symbols": so_many(len(data.corpus), data.corpus.vocabulary.kind),
         "language": language_of(data.trace.corpus),
         "distinct": len(data.corpus.vocabulary),
         "recorded": f"{len(data.trace):,}",
@@ -317,6 +318,7 @@ def write_report(data: ReportData) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["so_many"] = so_many
     page = describe(data)
     sources = {card["hypothesis"]: card.pop("source") for card in page["cards"]}
     sources |= {example["key"]: example.pop("source") for example in page["resting"]}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnnscope.analysis.hypotheses.language import language_of
 from rnnscope.analysis.hypotheses.passage import Bools, Passage
 from rnnscope.corpora import Corpus
-from rnnscope.exceptions import InputError
+from rnnscope.exceptions import InputError, so_many
 
 Labels = NDArray[Any]
 Kind = Literal["binary", "graded", "categorical"]
@@ -169,7 +169,8 @@ def _checked(hypothesis: Hypothesis, passage: Passage) -> NDArray[np.float32]:
     labels = np.asarray(hypothesis.label(passage))
     what = f"the hypothesis {hypothesis.name!r}"
     if labels.shape != (len(passage),):
-        raise InputError(f"{what} gave labels of shape {labels.shape} for {len(passage):,} symbols; expected one label for each")
+        symbols = so_many(len(passage), "symbols")
+        raise InputError(f"{what} gave labels of shape {labels.shape} for {symbols}; expected one label for each")
     if labels.dtype == bool:
         return labels.astype(np.float32)
     if labels.dtype.kind not in "iuf":

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnscope.analysis.hypotheses.base import Kind
-from rnnscope.exceptions import InputError
+from rnnscope.exceptions import InputError, so_many
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read_column(place: str | Path, kind: Kind | None = None) -> Column:
         raise InputError(f"{path} can't be read as {path.suffix}: {error}") from error
     columns = [str(column) for column in table.columns]
     if name not in columns if name else len(columns) != 1:
-        said = f"no column {name!r}" if name else f"{len(columns)} columns"
+        said = f"no column {name!r}" if name else so_many(len(columns), "columns")
         raise InputError(f"{path} has {said}; name one of its columns: {path}:{'|'.join(columns) or 'column'}")
     series: Any = table.iloc[:, columns.index(name) if name else 0]
     return _column(path, series, kind)

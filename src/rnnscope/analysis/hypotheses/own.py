@@ -15,7 +15,7 @@ from rnnscope.analysis.hypotheses.columns import Column, read_column
 from rnnscope.analysis.hypotheses.language import compiled
 from rnnscope.analysis.hypotheses.passage import Passage
 from rnnscope.corpora.corpus import LANGUAGES
-from rnnscope.exceptions import InputError, UsageError
+from rnnscope.exceptions import InputError, UsageError, so_many
 
 _SENTENCES = {"binary": "whether {} holds", "graded": "how much {} is", "categorical": "which {} it is"}
 
@@ -157,8 +157,9 @@ class _Column(Own):
         else:
             whole = f", or {passage.whole:,} for the whole text" if passage.whole != passage.total else ""
             raise InputError(
-                f"{self._column.path} has {len(values):,} values for the hypothesis {self.name!r}; expected {passage.total:,}, "
-                f"one for each symbol of the recorded text{whole} (the first line of a .csv or .tsv file names its columns)"
+                f"{self._column.path} has {so_many(len(values), 'values')} for the hypothesis {self.name!r}; expected "
+                f"{passage.total:,}, one for each symbol of the recorded text{whole} (the first line of a .csv or .tsv file names "
+                "its columns)"
             )
         return values[start : start + len(passage)]
 
