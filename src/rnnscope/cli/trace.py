@@ -174,8 +174,8 @@ def saturation(trace: Path, units: bool, every: bool, run: Path | None, folder: 
     \b
     Columns with --units:
       memory     over how many symbols the state would fall to 1/e, by the
-                 median of what its gate keeps; from 0.2 to 1,000,000, where
-                 what is measured ends
+                 median of what its gate keeps; from 0.2 to 1,000,000, or to
+                 4,096 of a gate recorded in half precision
       low, high  the same by the 10 % and the 90 % quantile
       kept       the share of symbols at which more than 0.9 is kept
       deviation  the standard deviation of the state
