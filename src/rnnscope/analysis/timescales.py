@@ -57,7 +57,7 @@ def timescales(trace: Trace) -> pd.DataFrame:
       between 1 − 1/2048 and 1. `kept`: the share of symbols at which more than 0.9 is.
     - `deviation`: the standard deviation of the state.
     - `kind`: `dead`, `latch` or `counter`, or nothing; see `DEAD`, `SIDES`, `OFTEN`, `ONE_WAY`. A latch or a counter has `kept`
-      of at least 0.9.
+      of at least 0.9. A counter whose steps a state in half precision doesn't show isn't found there.
 
     Memory doesn't grow with the text. Raises `InputError` for a trace without such gates. Source of the question: PAPER section 6.
 

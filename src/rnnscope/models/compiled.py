@@ -29,7 +29,15 @@ def knows(cell: str, *, reduced: bool) -> bool:
 
 def covers(cell: Cell, weights: Weights) -> bool:
     """Whether this cell can be computed here: on a processor that the kernel knows, in the precision that is asked for."""
-    return cell.name in CELLS and reads_out(weights.hidden)
+    return cell.name in CELLS and _computes(weights.hidden)
+
+
+def _computes(w: Tensor) -> bool:
+    if native.PATH is None or w.device.type != "cpu" or w.dtype != torch.float32:
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu") == torch.bfloat16 and native.PATH >= native.Path.AVX512_BF16
+    return True
 
 
 def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tuple[Tensor, Named]:
@@ -245,11 +253,7 @@ def loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: f
 
 def reads_out(weight: Tensor) -> bool:
     """Whether `loss` can be computed here."""
-    if native.PATH is None or weight.device.type != "cpu" or weight.dtype != torch.float32:
-        return False
-    if torch.is_autocast_enabled("cpu"):
-        return torch.get_autocast_dtype("cpu") == torch.bfloat16 and native.PATH >= native.Path.AVX512_BF16
-    return True
+    return _computes(weight)
 
 
 def _operand(x: Tensor, reduced: bool) -> Tensor:

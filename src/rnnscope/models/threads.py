@@ -49,14 +49,19 @@ def kernel_threads() -> int:
 
 def side_by_side(parts: Sequence[range], compute: Callable[[range, int], None]) -> None:
     """Call `compute` with each part and its number, each on a thread of its own, the first on this one."""
-    global _crew
-    helpers = len(parts) - 1
-    if helpers and (_crew is None or _crew[0] < helpers):
-        _crew = helpers, ThreadPoolExecutor(helpers, "rnnscope")
-    waiting = [_crew[1].submit(compute, part, k) for k, part in enumerate(parts) if k and _crew]
-    compute(parts[0], 0)
+    first, *others = parts
+    waiting = [_helpers(len(others)).submit(compute, part, k) for k, part in enumerate(others, 1)]
+    compute(first, 0)
     for each in waiting:
         each.result()
+
+
+def _helpers(least: int) -> ThreadPoolExecutor:
+    """So many threads at least, that stay: starting them at every call took what they gained (LSTM 1×64)."""
+    global _crew
+    if _crew is None or _crew[0] < least:
+        _crew = least, ThreadPoolExecutor(least, "rnnscope")
+    return _crew[1]
 
 
 def _without_threads() -> None:
