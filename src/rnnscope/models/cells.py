@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from rnnscope.models.scan import scan
 from rnnscope.signal import Signal
 
 Named = dict[str, Tensor]
@@ -227,15 +228,12 @@ def replay(cell: Cell, x: Tensor, states: Named, first: Named, weights: Weights)
     """Every signal of a stretch, shape (time, batch, units), from the input and the hidden states of a fused kernel.
 
     `first` holds the states before the stretch, each (batch, units). The gates of all steps are one product; only
-    what the kernel doesn't give, an LSTM's cell, is stepped through.
+    what the kernel doesn't give, an LSTM's cell, is computed along the text (`scan`).
     """
     previous = {"hidden": torch.cat([first["hidden"][None], states["hidden"][:-1]])}
     named = {**cell.gates(x, previous, weights), "hidden": states["hidden"]}
     if isinstance(cell, LSTM):
-        keep, write = cell.cell(named)
-        named["cell"], c = torch.empty_like(write), first["cell"]
-        for a, b, out in zip(keep.unbind(0), write.unbind(0), named["cell"].unbind(0), strict=True):
-            c = torch.addcmul(b, a, c, out=out)
+        named["cell"] = scan(*cell.cell(named), first["cell"])
     return named
 
 
