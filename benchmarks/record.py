@@ -7,6 +7,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,6 +30,8 @@ WORDS = {
     f"cell {SEGMENTS}": f"the same, {SEGMENTS} side by side",
     "diagnnose": f"diagNNose, to memory, {SEGMENTS} sentences",
     "fused": "bare fused forward pass (h only)",
+    "fused stays": "the same, h left on the GPU",
+    "fused stays tf32": "the same, in TF32",
     "rnnscope": "rnnscope, to memory",
     "trace": "rnnscope, to a trace",
     "disk": "as many bytes to a file, flushed",
@@ -52,6 +55,7 @@ def speeds(spec: Spec, given: argparse.Namespace) -> dict[str, Any]:
         replace(spec, side="cell"),
         replace(spec, side="cell", batch=SEGMENTS),
         replace(spec, side="fused"),
+        *([replace(spec, side="fused", stays=True, tf32=tf32) for tf32 in (False, True)] if spec.device != "cpu" else []),
         replace(spec, side="rnnscope"),
         *(
             replace(spec, side=side, symbols=part, folder=given.folder, half=half)
@@ -59,36 +63,39 @@ def speeds(spec: Spec, given: argparse.Namespace) -> dict[str, Any]:
             for side in ("trace", "disk")
         ),
     ]
+    chosen = [side for side in sides if not given.sides or side.key in given.sides]
     with ExitStack() as opened:
-        started = [opened.enter_context(worker(each)) for each in sides]
+        started = [opened.enter_context(worker(each)) for each in chosen]
         if given.diagnnose and cell == "lstm":
             started.append(opened.enter_context(worker(replace(spec, side="diagnnose"), given.diagnnose)))
         workers = {each: 1 if each.spec.side in ("trace", "disk") else each.pace(given.seconds) for each in started}
         found = {each.spec.key: measured for each, measured in in_turns(workers, given.rounds).items()}
-    for side in found.values():
-        for base, name in (("loop", "ratio_to_loop"), ("fused", "ratio_to_fused")):
+    for base, name in (("loop", "ratio_to_loop"), ("fused", "ratio_to_fused")):
+        for side in found.values() if base in found else ():
             side[name] = [a / b for a, b in zip(side["symbols_per_second"], found[base]["symbols_per_second"], strict=True)]
     return found
 
 
-def show(model: str, found: dict[str, Any]) -> None:
+def show(model: str, found: dict[str, Any], on_processor: bool) -> None:
     print(f"\n{model}\n  {'':42}{'symbols/s':>11}{'min … max':>22}{'× loop':>9}{'min … max':>17}{'× fused':>9}")
     for key, side in found.items():
-        speed, ratio = side["symbols_per_second"], side["ratio_to_loop"]
+        speed, ratio, fused = side["symbols_per_second"], side.get("ratio_to_loop", [nan]), side.get("ratio_to_fused", [nan])
         spread, apart = f"{min(speed):,.0f} … {max(speed):,.0f}", f"{min(ratio):.2f} … {max(ratio):.2f}"
-        fused = median(side["ratio_to_fused"])
-        print(f"  {WORDS[key]:42}{median(speed):>11,.0f}{spread:>22}{median(ratio):>9.2f}{apart:>17}{fused:>9.2f}")
+        print(f"  {WORDS[key]:42}{median(speed):>11,.0f}{spread:>22}{median(ratio):>9.2f}{apart:>17}{median(fused):>9.2f}")
     ours = found["rnnscope"]
     for words, base, goal in (
-        ("the loop over one segment", "loop", GOALS.get(model)),
+        ("the loop over one segment", "loop", GOALS.get(model) if on_processor else None),
         (f"the loop over {SEGMENTS}", f"loop {SEGMENTS}", 1.25),
         ("diagNNose", "diagnnose", 20.0),
+        ("the bare forward pass, h left on the GPU", "fused stays", 0.5),
     ):
         if goal and base in found:
             pairs = zip(ours["symbols_per_second"], found[base]["symbols_per_second"], strict=True)
             ratio = median(a / b for a, b in pairs)
             print(f"  {'reached' if ratio >= goal else 'NOT reached'}: {ratio:.2f} × {words}, wanted {goal:g}")
-    warn_of_others([share for key, side in found.items() if not key.startswith(("trace", "disk")) for share in side["core_share"]])
+    if on_processor:
+        alone = (side for key, side in found.items() if not key.startswith(("trace", "disk")))
+        warn_of_others([share for side in alone for share in side["core_share"]])
     sys.stdout.flush()
 
 
@@ -107,17 +114,20 @@ def peaks(spec: Spec, given: argparse.Namespace) -> dict[str, Any]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", nargs="+", default=MODELS, metavar="MODEL")
+    parser.add_argument("--sides", nargs="+", metavar="SIDE", choices=[*WORDS], help="rnnscope and some others (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="of each side (default 7)")
     parser.add_argument("--seconds", type=float, default=2.0, help="that a round of one side takes (default 2)")
     parser.add_argument(
         "--diagnnose", metavar="PYTHON", help="an interpreter that imports diagnnose; without it that peer is left out"
     )
-    parser.add_argument("--device", default="cpu", help="of rnnscope and the bare forward pass (cuda); loops stay on the processor")
+    parser.add_argument("--device", default="cpu", help="of all sides but diagNNose (default cpu; cuda)")
     parser.add_argument("--folder", default="", help="where traces are written (default: the system's temporary folder)")
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
     given = parser.parse_args()
     if given.rounds < 1 or given.seconds <= 0:
         parser.error("there is at least 1 round, of more than 0 seconds")
+    if given.sides and "rnnscope" not in given.sides:
+        parser.error("the others are compared with rnnscope; name it in --sides, too")
     for name in given.models:
         shape(name)
     return given
@@ -126,6 +136,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     given = _arguments()
     record = circumstances("record", ["rnnscope", "torch", "numpy", "zarr"]) | {"rounds": given.rounds, "seconds": given.seconds}
+    record["device"] = given.device
     core = quiet_core()
     with TemporaryDirectory() as folder:
         for model in given.models:
@@ -138,7 +149,7 @@ def main() -> None:
                 record["text"] = told
                 print(f"{record['machine']}, {THREADS} thread; {told['name']}, {told['symbols']:,} symbols in {SEGMENTS} segments")
             found = speeds(spec, given)
-            show(model, found)
+            show(model, found, given.device == "cpu")
             record.setdefault("speed", {})[model] = found
         if not given.no_memory:
             spec = Spec("data", model=MEMORY_MODEL, data=str(Path(folder) / "memory.npz"), symbols=SYMBOLS, core=core)

@@ -36,11 +36,16 @@ class Spec:
     folder: str = ""
     half: bool = False
     device: str = "cpu"
+    stays: bool = False
+    """Whether what a GPU computes is left there."""
+    tf32: bool = False
+    """Whether a GPU may round what it multiplies to ten bits, which torch lets its recurrent kernels do by default."""
     core: int | None = None
 
     @property
     def key(self) -> str:
-        return self.side + (f" {self.batch}" if self.batch > 1 else "") + (" half" if self.half else "")
+        batch = [str(self.batch)] if self.batch > 1 else []
+        return " ".join([self.side, *batch, *(name for name in ("half", "stays", "tf32") if getattr(self, name))])
 
 
 def shape(name: str) -> tuple[str, int, int]:
@@ -94,6 +99,7 @@ def loop(spec: Spec) -> Iterator[Side]:
     from torch.nn.functional import linear, one_hot
 
     ids, layers, symbols = _data(spec)
+    ids, layers = ids.to(spec.device), [[weight.to(spec.device) for weight in weights] for weights in layers]
     cell, _, units = shape(spec.model)
     at, steps = 0, ALONE if spec.batch == 1 else STEPS
 
@@ -117,7 +123,7 @@ def loop(spec: Spec) -> Iterator[Side]:
         nonlocal at
         x = one_hot(ids[: spec.batch, at : at + steps].T, symbols).float()
         at = (at + steps) % (ids.shape[1] - steps)
-        zeros = torch.zeros(spec.batch, units)
+        zeros = torch.zeros(spec.batch, units, device=spec.device)
         states: list[Any] = [(zeros, zeros) for _ in layers]
         found: dict[tuple[int, str], list[Any]] = {(k, name): [] for k in range(len(layers)) for name in SIGNALS[cell]}
         for t in range(steps):
@@ -127,7 +133,7 @@ def loop(spec: Spec) -> Iterator[Side]:
                 h = states[k][-1]
                 for name, value in zip(SIGNALS[cell], states[k], strict=True):
                     found[k, name].append(value)
-        kept = {name: torch.stack(values).numpy() for name, values in found.items()}
+        kept = {name: torch.stack(values).cpu().numpy() for name, values in found.items()}
         return steps * len(next(iter(kept.values()))[0])
 
     yield Side(update)
@@ -141,8 +147,9 @@ def cell(spec: Spec) -> Iterator[Side]:
     from torch.nn.functional import one_hot
 
     ids, layers, symbols = _data(spec)
+    ids = ids.to(spec.device)
     kind, _, units = shape(spec.model)
-    cells = [{"lstm": nn.LSTMCell, "gru": nn.GRUCell}[kind](weights[0].shape[1], units) for weights in layers]
+    cells = [{"lstm": nn.LSTMCell, "gru": nn.GRUCell}[kind](weights[0].shape[1], units).to(spec.device) for weights in layers]
     with torch.no_grad():
         for made, weights in zip(cells, layers, strict=True):
             for parameter, value in zip(made.parameters(), weights, strict=True):
@@ -164,7 +171,7 @@ def cell(spec: Spec) -> Iterator[Side]:
                 found[k].append(states[k])
         for each in found:
             for part in zip(*each, strict=True) if kind == "lstm" else [each]:
-                torch.stack(list(part)).numpy()
+                torch.stack(list(part)).cpu().numpy()
         return steps * spec.batch
 
     yield Side(update)
@@ -180,6 +187,7 @@ def fused(spec: Spec) -> Iterator[Side]:
     ids, layers, symbols = _data(spec)
     kind, depth, units = shape(spec.model)
     module = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](symbols, units, depth).to(spec.device)
+    torch.backends.cudnn.allow_tf32 = spec.tf32
     ids = ids.to(spec.device)
     with torch.no_grad():
         for k, weights in enumerate(layers):
@@ -193,7 +201,10 @@ def fused(spec: Spec) -> Iterator[Side]:
         x = one_hot(ids[:, at : at + FUSED].T, symbols).float()
         at = (at + FUSED) % (ids.shape[1] - FUSED)
         hidden, state = module(x, state)
-        hidden.cpu().numpy()
+        if spec.stays:
+            torch.cuda.synchronize()
+        else:
+            hidden.cpu().numpy()
         return FUSED * SEGMENTS
 
     yield Side(update)

@@ -1,5 +1,6 @@
 """What only a GPU can show; without one these are passed over."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 import rnnscope as rs
-from rnnscope.models import captured
+from rnnscope.models import arrivals, captured
 from rnnscope.models.evaluation import mean_nats
 from rnnscope.training.recipe import Precision
 
@@ -61,6 +62,25 @@ def test_what_a_gpu_records_is_what_the_equations_give(cell: str) -> None:
     for name in names:
         np.testing.assert_allclose(found[name], expected[name], atol=2e-4, rtol=2e-4)
     assert mean_nats(model, text) == pytest.approx(nats, rel=1e-5)
+
+
+def test_values_of_a_gpu_stay_what_they_are_while_it_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = rs.Corpus.from_text(TEXT)
+    model = rs.RecurrentLM(rs.Architecture("lstm", 2, 64), text.vocabulary).to("cuda")
+    names = [s.name for s in model.signals]
+    at_once, kept = [], []
+    for block in model.read(text, names):
+        at_once.append({name: value.copy() for name, value in block.arrays.items()})
+        kept.append(block.arrays)
+    monkeypatch.setattr(arrivals, "_MOST", 10_000)  # the rest goes into other memory
+    elsewhere = [block.arrays for block in model.read(text, names)]
+    for a, b, c in zip(at_once, kept, elsewhere, strict=True):
+        for name in names:
+            np.testing.assert_array_equal(b[name], a[name])
+            np.testing.assert_array_equal(c[name], a[name])
+    del kept, elsewhere, block, b, c
+    gc.collect()
+    assert not arrivals._held
 
 
 def test_a_network_that_was_moved_or_changed_is_read_anew() -> None:

@@ -127,16 +127,16 @@ def test_a_model_that_changed_is_refused(tmp_path: Path) -> None:
 def stop_after(model: Recurrent, passages_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model fail at a passage."""
     count = 0
-    compute = type(model).compute
+    begun = type(model).begun
 
     def failing(self: Recurrent, *given: Any, **named: Any) -> Any:
         nonlocal count
         count += 1
         if count > passages_:
             raise RuntimeError("stopped")
-        return compute(self, *given, **named)
+        return begun(self, *given, **named)
 
-    monkeypatch.setattr(type(model), "compute", failing)
+    monkeypatch.setattr(type(model), "begun", failing)
 
 
 @pytest.mark.parametrize("streams", [1, 3])

@@ -15,6 +15,7 @@ from torch.nn.functional import log_softmax
 
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
+from rnnscope.models.arrivals import Arrival, on, one_ahead
 from rnnscope.models.cells import EditOfStep, Named
 from rnnscope.models.passages import MARK, Passage, Plan
 from rnnscope.models.threads import all_of_float32
@@ -107,14 +108,20 @@ class Recurrent(ABC):
         names = [s.name for s in self.find(signals)]
         plan = self.plan(corpus)
         inside = not all(is_prediction(name) for name in names)
-        for group in range(plan.groups):
-            carried = Carried(self, plan.rows(group))
-            for passage in plan.passages(group):
-                arrays = self.compute(corpus, passage, carried, names, inside=inside, kernel=kernel)
-                for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
-                    for at in range(0, length, block):
-                        piece = slice(at, min(at + block, length))
-                        yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
+
+        def begun() -> Iterator[tuple[Passage, Arrival]]:
+            for group in range(plan.groups):
+                carried = Carried(self, plan.rows(group))
+                for passage in plan.passages(group):
+                    yield passage, self.begun(corpus, passage, carried, names, inside=inside, kernel=kernel)
+
+        # A GPU computes the next passage while the values of this one are brought and looked at
+        for passage, arrival in one_ahead(begun(), self.device.type == "cuda"):
+            arrays = arrival.arrays()
+            for k, (start, length) in enumerate(zip(passage.starts.tolist(), passage.lengths.tolist(), strict=True)):
+                for at in range(0, length, block):
+                    piece = slice(at, min(at + block, length))
+                    yield Block(start + at, {name: value[piece, k] for name, value in arrays.items()})
 
     def find(self, patterns: str | Iterable[str]) -> list[Signal]:
         """The signals that match; see `predictions.find`."""
@@ -140,7 +147,6 @@ class Recurrent(ABC):
 
         return Recomputation(self, corpus, self.plan(corpus, streams), states, dtypes)
 
-    @torch.no_grad()
     def compute(
         self,
         corpus: Corpus,
@@ -155,17 +161,24 @@ class Recurrent(ABC):
 
         `inside` goes through the gates, wanted or not: then a value has the same bits whatever else is asked for.
         """
+        return self.begun(corpus, passage, carried, names, inside=inside, kernel=kernel).arrays()
+
+    @torch.no_grad()
+    def begun(
+        self, corpus: Corpus, passage: Passage, carried: "Carried", names: Sequence[str], *, inside: bool, kernel: bool
+    ) -> Arrival:
+        """What `compute` gives, which a GPU may still be at."""
         positions = passage.positions
         there = positions >= 0
         ids = np.where(there, corpus.ids[np.where(there, positions, 0)], 0).astype(np.int64)
         with all_of_float32(self.device):
             named, after = self.advance(
-                torch.from_numpy(ids).to(self.device), carried.before(passage),
+                on(self.device, ids), carried.before(passage),
                 inside=inside, kernel=kernel, edit=self.edits(corpus, positions),
             )  # fmt: skip
         carried.go_on(passage, after)
         wanted = np.where(there, corpus.next_ids(np.where(there, positions, 0)), -1)
-        return {name: as_array(value) for name, value in _outputs(named, names, wanted).items()}
+        return Arrival(_outputs(named, names, wanted))
 
     def listen(self) -> Listener:
         """Begin a text that it will be told piece by piece. Raises `UsageError` for a model that reads from both sides."""
@@ -229,7 +242,7 @@ def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> N
             # A symbol that is ruled out has 0 · −∞, which counts nothing
             found["entropy"] = -(log_probs.exp() * log_probs.clamp(min=torch.finfo(log_probs.dtype).min)).sum(-1)
         if "log_prob" in names:
-            target = torch.from_numpy(wanted).to(log_probs.device)
+            target = on(log_probs.device, wanted)
             chosen = log_probs.gather(-1, target.clamp(min=0)[..., None])[..., 0]
             found["log_prob"] = chosen.masked_fill(target < 0, float("nan"))
         for n in {int(match[1]) for match in map(TOP.fullmatch, names) if match}:
@@ -246,15 +259,18 @@ class Carried:
         self._states: State = {}
 
     def at(self, rows: NDArray[np.int64]) -> State:
-        where = torch.from_numpy(rows - self._rows[0])
-        return {name: value[where.to(value.device)] for name, value in self._states.items()}
+        if len(rows) == len(self._rows):
+            return dict(self._states)
+        return {name: value[on(value.device, rows - self._rows[0])] for name, value in self._states.items()}
 
     def put(self, rows: NDArray[np.int64], states: State) -> None:
-        where = torch.from_numpy(rows - self._rows[0])
         for name, value in states.items():
+            if len(rows) == len(self._rows):
+                self._states[name] = value.clone()
+                continue
             if name not in self._states:
                 self._states[name] = value.new_zeros(len(self._rows), *value.shape[1:])
-            self._states[name][where.to(value.device)] = value
+            self._states[name][on(value.device, rows - self._rows[0])] = value
 
     def restore(self, rows: NDArray[np.int64], states: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
         """Put what was kept in arrays; `dtypes` are the states' own by torch's names, since numpy lacks some of them."""
@@ -267,12 +283,6 @@ class Carried:
 
     def go_on(self, passage: Passage, after: State) -> None:
         self.put(passage.rows, after)
-
-
-def as_array(value: Tensor) -> NDArray[Any]:
-    """numpy has no bfloat16: such values come as float32, which holds them exactly."""
-    value = value.detach()
-    return (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy()
 
 
 def difference(a: NDArray[Any], b: NDArray[Any], unknown: bool = False) -> float:

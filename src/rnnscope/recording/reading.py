@@ -22,8 +22,9 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import so_many
 from rnnscope.files import write_json
 from rnnscope.models import Recurrent
+from rnnscope.models.arrivals import as_array
 from rnnscope.models.passages import MARK, Passage, Plan
-from rnnscope.models.recurrent import Carried, as_array, difference
+from rnnscope.models.recurrent import Carried, difference
 from rnnscope.progress import Progress
 from rnnscope.traces import TraceWriter
 
