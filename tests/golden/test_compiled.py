@@ -1,5 +1,6 @@
 """The compiled layers and softmax against torch in float64: every path of this processor, any shape, several windows."""
 
+import copy
 import ctypes
 import pathlib
 import subprocess
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import rnnscope as rs
+from rnnscope.models import cells
 from rnnscope.models.cells import CELLS
+from rnnscope.models.edits import Holding, Put
 from rnnscope.native import recurrent as native
 from rnnscope.native.recurrent import Path
 
@@ -98,6 +101,54 @@ def test_training_in_float32_equals_float64(shape: dict[str, Any]) -> None:
             found = trained(network(shape), shape)
         for kind in ("states", "gradients"):
             assert worst(found, expected, kind) <= FLOAT32, (path, kind)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(shape=shapes, kinds=st.sets(st.integers(0, 5), min_size=1), masked=st.booleans(), always=st.booleans(), twice=st.booleans())
+def test_units_that_are_held_are_held_as_in_the_equations(
+    shape: dict[str, Any], kinds: set[int], masked: bool, always: bool, twice: bool
+) -> None:
+    torch.set_num_threads(shape["threads"])
+    model = network(shape)
+    size = (shape["time"], shape["batch"])
+    ids, state = torch.randint(0, shape["symbols"], size), model.begin(shape["batch"])
+    edit: Holding | None = None
+    for _ in range(1 + twice):
+        put = {}
+        for signal in model.signals:
+            kind = signal.name.partition("/")[2]
+            if kind and list(model.stack[0].cell.equations).index(kind) in kinds:
+                units = torch.randperm(signal.size)[: 1 + signal.size // 3]
+                put[signal.name] = Put(units, torch.randn(*(() if always else size), len(units)))
+        edit = Holding(put, torch.rand(size) < 0.5 if masked else None, edit)
+    expected, after = copy.deepcopy(model).double().advance(ids, {k: v.double() for k, v in state.items()}, kernel=False, edit=edit)
+    for path in PATHS:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(native, "PATH", path)
+            patched.setattr(cells, "unroll", None)  # the equations aren't gone through
+            found, state_after = model.advance(ids, state, edit=edit)
+        for name, value in found.items():
+            torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-5)
+        for name, value in state_after.items():
+            torch.testing.assert_close(value.double(), after[name], rtol=1e-5, atol=1e-5)
+
+
+def test_an_edit_that_a_kernel_cannot_follow_goes_through_the_equations() -> None:
+    model = network({"cell": "lstm", "layers": 2, "units": 5, "symbols": 4, "seed": 0})
+    ids, state = torch.randint(0, 4, (3, 2)), model.begin(2)
+    nothing = Holding({"layer1/cell": Put(torch.tensor([1]), torch.full((3, 2, 1), torch.nan))})
+    assert nothing.held(["layer1/cell"], (3, 2, 5)) is None
+    assert model.advance(ids, state, edit=nothing)[0]["layer1/cell"][..., 1].isnan().all()
+    seen = []
+
+    def edit(t: int, name: str, value: Tensor) -> Tensor:
+        seen.append((t, name))
+        return value * 0.5
+
+    above = Holding({"layer0/cell": Put(torch.tensor([1]), torch.tensor([0.25]))}, None, edit)
+    found = model.advance(ids, state, edit=above)[0]["layer0/cell"]
+    assert (found[..., 1] == 0.25).all()
+    assert len(seen) == 3 * 12
 
 
 ENOUGH = {"symbols": 6, "units": 3, "batch": 8, "time": 2}

@@ -15,8 +15,9 @@ from torch import Tensor
 from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect, expect_whole
 from rnnscope.models import Recurrent
+from rnnscope.models.edits import Edit
 from rnnscope.models.passages import MARK
-from rnnscope.models.recurrent import Edit, State
+from rnnscope.models.recurrent import State
 from rnnscope.models.threads import all_of_float32, computing
 from rnnscope.predictions import is_prediction
 from rnnscope.protocol import check_numbers, check_readable

@@ -47,9 +47,9 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     return hidden, dict(zip(cell.states, last, strict=False))
 
 
-def every_signal(cell: Cell, x: Tensor, state: Named, weights: Weights) -> Named:
-    """As `fused.every_signal`."""
-    walked = _walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=False)
+def every_signal(cell: Cell, x: Tensor, state: Named, weights: Weights, held: Named) -> Named:
+    """As `fused.every_signal`; `held` as from `Holding.held`, by kind."""
+    walked = _walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=False, held=held)
     blocks = walked.gates.chunk(SAVED[cell.name], -1)
     named = dict(zip(_GATES[cell.name], blocks, strict=False))
     if walked.cells is not None:
@@ -65,6 +65,10 @@ _GATES = {
 }
 
 
+_HELD = {cell: [*gates, *[""] * (4 - len(gates)), "cell", "hidden"] for cell, gates in _GATES.items()}
+"""In which order C++ is told what is held."""
+
+
 class _Walked(NamedTuple):
     """A layer's stretch: gates (time, batch, blocks · units), and states (time + 1, batch, units), the first one in front.
 
@@ -78,7 +82,9 @@ class _Walked(NamedTuple):
     reduced: Tensor | None  # hidden states in bfloat16, rows of an even length
 
 
-def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: Weights, *, reduced: bool) -> _Walked:
+def _walk(
+    cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: Weights, *, reduced: bool, held: Named | None = None
+) -> _Walked:
     time, batch, units = *x.shape[:2], weights.hidden.shape[1]
     new = hidden.new_empty
     x = _operand(x, reduced) if x.is_floating_point() else x.contiguous()
@@ -97,6 +103,10 @@ def _walk(cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: W
         walked.reduced[0, :, :units] = hidden
         walked.reduced[..., units:] = 0
     layer, kept = _layer(cell, walked, weights)
+    for kind, values in (held or {}).items():
+        values = values.float()
+        kept.append(values)
+        layer.held[_HELD[cell].index(kind)] = native.Held(values.data_ptr(), *values.stride()[:2])
     side_by_side(_parts(batch), lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
     del kept
     return walked

@@ -13,6 +13,7 @@ from torch.nn.functional import embedding, linear
 
 from rnnscope.models import cells, compiled, loops
 from rnnscope.models.cells import Cell, Named, Weights
+from rnnscope.models.edits import Edit, held_by
 from rnnscope.models.paper_gru import paper_gru
 
 # A layer's weights are four tensors, which cuDNN copies together at every call: little beside a stretch of text.
@@ -55,18 +56,18 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     return out, {name: value[0] for name, value in zip(cell.states, last, strict=True)}
 
 
-def every_signal(
-    cell: Cell, x: Tensor, state: Named, weights: Weights, *, kernel: bool = True, edit: cells.EditOfStep | None = None
-) -> Named:
+def every_signal(cell: Cell, x: Tensor, state: Named, weights: Weights, *, kernel: bool = True, edit: Edit | None = None) -> Named:
     """Every signal of a stretch by kind, each (time, batch, units).
 
     By our kernel where it was compiled, else, on a processor, by our loops. Elsewhere, and where there is little to compute in
     a step, what a step starts costs more than its product: there the hidden states of torch's kernel are replayed. `kernel=False`
-    steps through the equations, and so does an `edit`.
+    steps through the equations, and so does an `edit`, but for our kernel, which holds units by itself.
     """
+    if kernel and compiled.covers(cell, weights):
+        held = held_by(edit, tuple(cell.equations), (*x.shape[:2], weights.hidden.shape[1]))
+        if held is not None:
+            return compiled.every_signal(cell, x, state, weights, held)
     if kernel and edit is None:
-        if compiled.covers(cell, weights):
-            return compiled.every_signal(cell, x, state, weights)
         small = x.shape[1] * weights.hidden.shape[1] <= _SMALL and cell.name in _KERNELS
         if loops.covers(cell, weights) and not small:
             return loops.every_signal(cell, x, state, weights)

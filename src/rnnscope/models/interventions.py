@@ -19,7 +19,8 @@ from rnnscope.corpora import Corpus
 from rnnscope.exceptions import UsageError, expect, so_many
 from rnnscope.files import fingerprint
 from rnnscope.models.cells import Named
-from rnnscope.models.recurrent import Edit, Recurrent, State
+from rnnscope.models.edits import Edit, Holding, Put
+from rnnscope.models.recurrent import Recurrent, State
 from rnnscope.models.threads import computing
 from rnnscope.predictions import is_prediction
 from rnnscope.signal import Signal, select
@@ -171,27 +172,13 @@ class Intervened(Recurrent):
         return self.model.strengthened(ids, state, strength, edit=edit)
 
     def edits(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> Edit:
-        below = self.model.edits(corpus, positions)
         places = self._places(corpus, positions)
         there = None if places is None else torch.from_numpy(places).to(self.device)
         put = {
-            name: (torch.from_numpy(which).to(self.device), self.values.at(signal, which, corpus, positions))
+            name: Put(torch.from_numpy(which).to(self.device), self.values.at(signal, which, corpus, positions).to(self.device))
             for name, (signal, which) in self.chosen.items()
         }
-
-        def edit(t: int, name: str, value: Tensor) -> Tensor:
-            value = value if below is None else below(t, name, value)
-            if name not in put:
-                return value
-            which, given = put[name]
-            new = (given[t] if given.ndim == 3 else given).to(value)
-            if there is not None:
-                new = torch.where(there[t][:, None], new, value[:, which])
-            value = value.clone()
-            value[:, which] = new.expand(len(value), len(which))
-            return value
-
-        return edit
+        return Holding(put, there, self.model.edits(corpus, positions))
 
     def _places(self, corpus: Corpus | None, positions: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of the positions are set; None for all."""
@@ -213,7 +200,7 @@ class Intervened(Recurrent):
         return self.model.precision
 
     def verify(self, text: str | bytes | Corpus, *, tolerance: float | None = None) -> dict[str, float]:
-        """Of the model below: what is changed here goes through its equations only."""
+        """Of the model below: what is held here may belong to places of a longer text."""
         return self.model.verify(text, tolerance=tolerance)
 
 

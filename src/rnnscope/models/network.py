@@ -14,7 +14,8 @@ from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
 from rnnscope.models.captured import Replayed, copied
 from rnnscope.models.cells import CELLS, Cell, Named, Weights
-from rnnscope.models.recurrent import Edit, State, at_place
+from rnnscope.models.edits import Edit, at_place
+from rnnscope.models.recurrent import State
 from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
 

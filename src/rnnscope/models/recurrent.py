@@ -16,7 +16,8 @@ from torch.nn.functional import log_softmax
 from rnnscope.corpora import Corpus, Vocabulary
 from rnnscope.exceptions import UsageError, VerificationError
 from rnnscope.models.arrivals import Arrival, on, one_ahead
-from rnnscope.models.cells import EditOfStep, Named
+from rnnscope.models.cells import Named
+from rnnscope.models.edits import Edit
 from rnnscope.models.passages import MARK, Passage, Plan
 from rnnscope.models.threads import all_of_float32
 from rnnscope.predictions import TOP, find, is_prediction
@@ -28,9 +29,6 @@ State = Named
 
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """Of `verify`, where it isn't 1e-4: some tens of roundings in a stretch of 256 symbols."""
-
-Edit = EditOfStep
-"""What an intervention does: (step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
 
 
 class Recurrent(ABC):
@@ -220,16 +218,6 @@ class Recurrent(ABC):
                 f"more than the tolerance of {tolerance:.1e}"
             )
         return worst
-
-
-def at_place(edit: Edit | None, place: str, back_from: int | None = None) -> EditOfStep | None:
-    """An edit by a signal's kind, for what computes at one place of a model (`layer0`).
-
-    `back_from` numbers the steps from that one down, for what reads from the right.
-    """
-    if edit is None:
-        return None
-    return lambda t, kind, value: edit(t if back_from is None else back_from - t, f"{place}/{kind}", value)
 
 
 def _outputs(named: Named, names: Sequence[str], wanted: NDArray[np.int64]) -> Named:

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from rnnscope.exceptions import UsageError, so_many
 from rnnscope.models import cells, fused
 from rnnscope.models.cells import GRU, LSTM, RNN, Cell, Named, ProjectedLSTM, ReluRNN, Weights, unchanged
+from rnnscope.models.edits import Edit, at_place
 from rnnscope.models.recurrences.base import Recurrence, matches
-from rnnscope.models.recurrent import Edit, State, at_place
+from rnnscope.models.recurrent import State
 from rnnscope.predictions import is_prediction
 from rnnscope.registry import plugins
 from rnnscope.signal import Signal

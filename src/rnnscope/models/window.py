@@ -20,7 +20,8 @@ from rnnscope.models import loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
 from rnnscope.models.cells import Named
-from rnnscope.models.recurrent import Edit, State
+from rnnscope.models.edits import Edit
+from rnnscope.models.recurrent import State
 from rnnscope.predictions import predictions
 from rnnscope.signal import Signal
 

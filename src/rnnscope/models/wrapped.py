@@ -22,8 +22,9 @@ from rnnscope.exceptions import UsageError, VerificationError, expect
 from rnnscope.files import fingerprint
 from rnnscope.models.arrivals import as_array
 from rnnscope.models.cells import Named
+from rnnscope.models.edits import Edit
 from rnnscope.models.recurrences.base import Recurrence
-from rnnscope.models.recurrent import TOLERANCES, Edit, Recurrent, State, difference
+from rnnscope.models.recurrent import TOLERANCES, Recurrent, State, difference
 from rnnscope.models.strengths import LookUp, frozen
 from rnnscope.models.taps import FUTURE, Reading, StepTap, Tap, exchanged, taps_in
 from rnnscope.predictions import predictions

@@ -30,6 +30,12 @@ DELTAS = {"rnn": 1, "lstm": 4, "gru": 4, "gru-paper": 3}
 """Blocks of units in the gradient of the biases; torch's GRU has U's candidate, r, z, W's candidate."""
 
 
+class Held(ctypes.Structure):
+    """What a signal is held at (`Layer.held`)."""
+
+    _fields_ = [("at", c_void_p), ("step", c_int64), ("row", c_int64)]
+
+
 class Layer(ctypes.Structure):
     """`cpp/recurrent/calls.h` says what each is."""
 
@@ -37,7 +43,7 @@ class Layer(ctypes.Structure):
         *((name, c_int64) for name in ("cell", "time", "batch", "units", "inputs", "symbols", "start", "stop")),
         ("ids", c_void_p), ("x", c_void_p), ("x_row", c_int64), ("begin", c_void_p), ("bias", c_void_p),
         *((name, c_void_p) for name in ("input_panels", "panels", "candidate_panels", "gates", "cells", "hidden", "reduced")),
-        ("hidden_row", c_int64),
+        ("hidden_row", c_int64), ("held", Held * 6),
     ]  # fmt: skip
 
 

@@ -72,6 +72,10 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     auto shown = operand(true, reduced ? (time + 1) * batch * row : 0);
     Layer layer = {cell, time, batch, units, inputs, inputs ? 0 : symbols, 0, batch, ids.data(), x.data(), x_row, begin.data(), bias.data(),
                    input.data(), panels.data(), candidate.data(), kept.data(), cell == LSTM ? cells.data() : nullptr, hidden.data(), shown.data(), row};
+    auto held = drawn(time * size), always = drawn(units);  // a third of the units is free
+    for (size_t k = 0; k < held.size(); k += 3) held[k] = NAN;
+    if (generator() % 2)
+        for (int what = 0; what < HOLDABLE; ++what) layer.held[what] = what % 2 ? Held{held.data(), size, units} : Held{always.data(), 0, 0};
     const int64_t edges[] = {0, batch / 2, batch};
     for (int k = 0; k < 2; ++k) {
         layer.from = edges[k], layer.to = edges[k + 1];

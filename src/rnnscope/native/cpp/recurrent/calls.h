@@ -1,5 +1,13 @@
 // What Python hands over, field by field as in `recurrent.py`. All matrices are row-major; `In` is float, or bf16 where reduced.
 
+// What a signal is held at: float (time, batch, units), from a step and a row to the next so far; not a number where a unit is free.
+struct Held {
+    const float* at;                               // none: all are free
+    int64_t step, row;
+};
+
+enum Holdable { CELL_STATE = 4, HIDDEN_STATE, HOLDABLE };  // after the blocks of gates
+
 struct Layer {
     int64_t cell;                                  // see `Cells`
     int64_t time, batch, units, inputs, symbols;   // inputs: 0 where symbols' numbers come in; symbols: 0 where not
@@ -14,6 +22,7 @@ struct Layer {
     float *cells, *hidden;                         // (time + 1, batch, units), row 0 is given; where In is bf16 hidden is (batch, units),
     void* reduced;                                 // first → last, and all of them are here, bf16 (time + 1, batch, hidden_row)
     int64_t hidden_row;
+    Held held[HOLDABLE];                           // looked at where In is float
 };
 
 struct Back {

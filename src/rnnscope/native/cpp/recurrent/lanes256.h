@@ -25,6 +25,7 @@ INLINE V times_power(V x, V n) {  // in two steps, since 2 ** n itself may be to
     return x * (V)_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23) * (V)_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
 }
 INLINE M less(V a, V b) { return (M)_mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+INLINE M known(V x) { return (M)_mm256_cmp_ps(x, x, _CMP_ORD_Q); }
 INLINE V chosen(M mask, V x, V otherwise) { return _mm256_blendv_ps(otherwise, x, (V)mask); }
 INLINE float sum(V x) { return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7])); }
 INLINE float largest(V x) {

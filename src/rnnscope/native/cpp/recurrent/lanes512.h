@@ -18,6 +18,7 @@ INLINE V most(V bound, V x) { return _mm512_max_ps(bound, x); }
 INLINE V rounded(V x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE V times_power(V x, V n) { return _mm512_scalef_ps(x, n); }
 INLINE M less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE M known(V x) { return _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q); }
 INLINE V chosen(M mask, V x, V otherwise) { return _mm512_mask_blend_ps(mask, otherwise, x); }
 INLINE float sum(V x) { return _mm512_reduce_add_ps(x); }
 INLINE float largest(V x) { return _mm512_reduce_max_ps(x); }

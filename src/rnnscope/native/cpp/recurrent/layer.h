@@ -20,9 +20,9 @@ struct Walk {
         float *cells = l.cells ? l.cells + after * n : nullptr, *cells_before = l.cells ? l.cells + now * n : nullptr;
         if constexpr (PAIR<In> > 1) {
             float* hidden = l.hidden + l.from * n;
-            return {rows, n, sums, gates, cells, hidden, cells_before, hidden, static_cast<In*>(l.reduced) + after * l.hidden_row, before(t), l.hidden_row};
+            return {rows, n, sums, gates, cells, hidden, cells_before, hidden, static_cast<In*>(l.reduced) + after * l.hidden_row, before(t), l.hidden_row, t, l.from, l.held};
         } else {
-            return {rows, n, gates, gates, cells, l.hidden + after * n, cells_before, l.hidden + now * n, nullptr, before(t), n};
+            return {rows, n, gates, gates, cells, l.hidden + after * n, cells_before, l.hidden + now * n, nullptr, before(t), n, t, l.from, l.held};
         }
     }
 

@@ -16,6 +16,8 @@ struct Step {
     In* reduced;                                // hidden, once more, as products want it; none where that is float
     const In* reduced_before;                   // and that of the last step, which may be hidden_before
     int64_t reduced_row;
+    int64_t t, from;                            // which step this is, and the batch's first row here
+    const Held* held;
 };
 
 template <class In>
@@ -30,6 +32,19 @@ struct Backward {
 template <class F>
 INLINE void elements(int64_t rows, int64_t units, F f) {
     for (int64_t r = 0; r < rows; ++r) across(units, [&](int64_t j, M m) INLINE_LAMBDA { f(r, j, r * units + j, m); });
+}
+
+// A value that was computed, or what it is held at.
+template <class In>
+INLINE V hold(const Step<In>& s, int what, int64_t r, int64_t j, V x, M m) {
+    if constexpr (PAIR<In> == 1) {
+        const Held& held = s.held[what];
+        if (held.at) {
+            const V value = load(held.at + s.t * held.step + (s.from + r) * held.row + j, m);
+            return chosen(known(value), value, x);
+        }
+    }
+    return x;
 }
 
 template <class In>
@@ -58,7 +73,7 @@ struct Rnn {
     template <class In>
     static void forward(const Step<In>& s) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
-            const V h = hyperbolic<In>(load(s.sums + at, m));
+            const V h = hold(s, HIDDEN_STATE, r, j, hyperbolic<In>(load(s.sums + at, m)), m);
             store(s.gates + at, h, m);
             show(s, r, j, h, m);
         });
@@ -82,12 +97,12 @@ struct Lstm {
             const int64_t first = r * saved * s.units + j;
             const float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V i = logistic<In>(load(sum, m)), f = logistic<In>(load(sum + s.units, m));
-            const V g = hyperbolic<In>(load(sum + 2 * s.units, m)), o = logistic<In>(load(sum + 3 * s.units, m));
-            const V c = fma(f, load(s.cells_before + at, m), i * g);
+            const V i = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), f = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
+            const V g = hold(s, 2, r, j, hyperbolic<In>(load(sum + 2 * s.units, m)), m), o = hold(s, 3, r, j, logistic<In>(load(sum + 3 * s.units, m)), m);
+            const V c = hold(s, CELL_STATE, r, j, fma(f, load(s.cells_before + at, m), i * g), m);
             store(gate, i, m), store(gate + s.units, f, m), store(gate + 2 * s.units, g, m), store(gate + 3 * s.units, o, m);
             store(s.cells + at, c, m);
-            show(s, r, j, o * hyperbolic<In>(c), m);
+            show(s, r, j, hold(s, HIDDEN_STATE, r, j, o * hyperbolic<In>(c), m), m);
         });
     }
 
@@ -120,10 +135,11 @@ struct Gru {
             const int64_t first = r * saved * s.units + j;
             const float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V reset = logistic<In>(load(sum, m)), z = logistic<In>(load(sum + s.units, m)), inner = load(sum + 3 * s.units, m);
-            const V n = hyperbolic<In>(fma(reset, inner, load(sum + 2 * s.units, m)));
+            const V reset = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), z = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
+            const V inner = load(sum + 3 * s.units, m), n = hold(s, 2, r, j, hyperbolic<In>(fma(reset, inner, load(sum + 2 * s.units, m))), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m), store(gate + 3 * s.units, within<In>(inner), m);
-            show(s, r, j, fma(z, load(s.hidden_before + at, m), (all(1) - z) * n), m);  // exact where z is 0 or 1
+            const V h = fma(z, load(s.hidden_before + at, m), (all(1) - z) * n);  // exact where z is 0 or 1
+            show(s, r, j, hold(s, HIDDEN_STATE, r, j, h, m), m);
         });
     }
 
@@ -153,7 +169,7 @@ struct PaperGru {
             const int64_t first = r * saved * s.units + j;
             float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V reset = logistic<In>(load(sum, m)), z = logistic<In>(load(sum + s.units, m));
+            const V reset = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), z = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(sum + s.units, z, m);
             store(opened + r * row + j, reset * load(s.hidden_before + at, m), m);
         });
@@ -164,9 +180,10 @@ struct PaperGru {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
             const int64_t first = r * saved * s.units + j;
             const float* sum = s.sums + first;
-            const V z = load(sum + s.units, m), n = hyperbolic<In>(load(sum + 2 * s.units, m)), before = load(s.hidden_before + at, m);
+            const V z = load(sum + s.units, m), n = hold(s, 2, r, j, hyperbolic<In>(load(sum + 2 * s.units, m)), m);
+            const V h = fma(z, n, (all(1) - z) * load(s.hidden_before + at, m));
             store(s.gates + first + 2 * s.units, n, m);
-            show(s, r, j, fma(z, n, (all(1) - z) * before), m);
+            show(s, r, j, hold(s, HIDDEN_STATE, r, j, h, m), m);
         });
     }
 
