@@ -14,7 +14,7 @@ from rnnscope.files import locked
 from rnnscope.training import find_recipe, trainer
 from rnnscope.training.dropout import Dropout
 from rnnscope.training.initialisation import first_model
-from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for
+from rnnscope.training.optimisation import bound_gradients, descend, learning_rate, optimiser_for
 from rnnscope.training.trainer import _Training, divided
 
 # PAPER section 2: rows are sizes 64 to 512, columns 1 to 3 layers.
@@ -94,7 +94,7 @@ def test_rmsprop_by_hand() -> None:
     square, expected = 0.0, start
     for gradient in (0.5, -1.0, 0.25):
         layer.weight.grad = torch.full((1, 1), gradient)
-        optimiser.step()
+        descend(rs.recipe("karpathy2015"), optimiser, list(layer.parameters()))
         square = 0.95 * square + 0.05 * gradient**2
         expected -= 2e-3 * gradient / (math.sqrt(square) + 1e-8)
     assert float(layer.weight.detach()) == pytest.approx(expected, rel=1e-5)

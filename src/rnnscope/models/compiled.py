@@ -5,7 +5,6 @@ and gates stay float32. A row's values don't depend on the rows beside it.
 """
 
 from ctypes import Structure
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from rnnscope.models.cells import Cell, Named, Weights
-from rnnscope.models.threads import kernel_threads, side_by_side
+from rnnscope.models.threads import shared, side_by_side
 from rnnscope.native import recurrent as native
 from rnnscope.native.recurrent import CELLS, DELTAS, SAVED
 
@@ -107,7 +106,7 @@ def _walk(
         values = values.float()
         kept.append(values)
         layer.held[_HELD[cell].index(kind)] = native.Held(values.data_ptr(), *values.stride()[:2])
-    side_by_side(_parts(batch), lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
+    side_by_side(shared(batch, _ROWS), lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
     del kept
     return walked
 
@@ -203,7 +202,7 @@ def _way_back(
             "to_recurrent": torch.zeros(weights.hidden.shape),
             "to_bias": torch.zeros(DELTAS[cell] * units),
         }
-        for _ in _parts(batch)
+        for _ in shared(batch, _ROWS)
     ]
 
     def compute(part: range, k: int) -> None:
@@ -211,7 +210,7 @@ def _way_back(
         _point(mine, sums[k])
         native.walk(reduced, _of_rows(layer, part), mine)
 
-    side_by_side(_parts(batch), compute)
+    side_by_side(shared(batch, _ROWS), compute)
     del kept
     to_input, to_recurrent, to_bias = (sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True))
     if cell == "gru":
@@ -232,7 +231,7 @@ class _Loss(torch.autograd.Function):
         pointers = {"bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
         readout = native.Readout(units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
         _point(readout, pointers)
-        parts = _shared(time, max(1, min(kernel_threads(), targets.numel() // _ROWS, time)))
+        parts = shared(time, -(-_ROWS // batch))
         sums = [{"to_weight": torch.zeros(symbols, units), "to_bias": torch.zeros(symbols)} for _ in parts]
         nats = [0.0] * len(parts)
 
@@ -300,13 +299,3 @@ def _of_rows(layer: native.Layer, rows: range) -> native.Layer:
     mine = native.Layer.from_buffer_copy(layer)
     mine.start, mine.stop = rows.start, rows.stop
     return mine
-
-
-def _parts(batch: int) -> list[range]:
-    """The rows of a batch, shared by the threads."""
-    return _shared(batch, max(1, min(kernel_threads(), batch // _ROWS)))
-
-
-def _shared(rows: int, n: int) -> list[range]:
-    edges = [k * rows // n for k in range(n + 1)]
-    return [range(a, b) for a, b in pairwise(edges)]

@@ -47,6 +47,12 @@ def kernel_threads() -> int:
     return _of_kernel or torch.get_num_threads()
 
 
+def shared(n: int, least: int) -> list[range]:
+    """n rows in as many parts as our kernel has threads, of at least so many each."""
+    parts = max(1, min(kernel_threads(), n // least))
+    return [range(k * n // parts, (k + 1) * n // parts) for k in range(parts)]
+
+
 def side_by_side(parts: Sequence[range], compute: Callable[[range, int], None]) -> None:
     """Call `compute` with each part and its number, each on a thread of its own, the first on this one."""
     first, *others = parts

@@ -1,4 +1,4 @@
-"""A recurrent layer over a stretch of text, and its way back, in C++ (`cpp/recurrent.cpp`). No torch: addresses in, nothing out.
+"""A recurrent layer over a stretch of text, its way back, and updates, in C++ (`cpp/recurrent.cpp`), by addresses, without torch.
 
 A path is a kind of processor. `PATH` is the one in use, None where nothing was compiled or the processor has none of them.
 """
@@ -137,6 +137,17 @@ def read_out(reduced: bool, readout: Readout) -> float:
     readout.nats = 0.0
     _LIBRARY.read_out(PATH, reduced, ctypes.byref(readout))
     return float(readout.nats)
+
+
+def rmsprop(addresses: list[int], n: int, *, rate: float, smoothing: float, epsilon: float, bound: float) -> float:
+    """Update n weights at `addresses`: theirs, of gradients, of averages; all float32. Returns the sum of the gradients' squares.
+
+    As torch.optim.RMSprop does it, with gradients kept within ± `bound`, which may be infinite.
+    """
+    assert _LIBRARY is not None
+    _LIBRARY.rmsprop.restype = c_double
+    options = (c_float(rate), c_double(smoothing), c_float(epsilon), c_float(bound))
+    return float(_LIBRARY.rmsprop(PATH, *map(c_void_p, addresses), c_int64(n), *options))
 
 
 def at_the_ceiling(reduced: bool, times_over: int) -> float:

@@ -5,7 +5,12 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rnnscope.models.threads import shared, side_by_side
+from rnnscope.native import recurrent as native
 from rnnscope.training.recipe import Recipe
+
+_ALONE = 2**16
+"""Weights, fewer than which aren't worth a thread."""
 
 
 def optimiser_for(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
@@ -36,6 +41,41 @@ def learning_rate(recipe: Recipe, update: int, updates: int, epoch: int) -> floa
     else:
         fall = 0.5 * (1 + math.cos(math.pi * update / updates))
     return recipe.learning_rate * rise * fall
+
+
+@torch.no_grad()
+def descend(recipe: Recipe, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> Tensor:
+    """Update the weights by gradients in bounds. Returns the gradients' norm before; not a number if any of them isn't."""
+    plain = native.PATH is not None and all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
+    if plain and isinstance(optimiser, torch.optim.RMSprop) and not recipe.gradient_norm:
+        return _by_rmsprop(recipe, optimiser)
+    norm = bound_gradients(recipe, parameters)
+    optimiser.step()
+    return norm
+
+
+def _by_rmsprop(recipe: Recipe, optimiser: torch.optim.RMSprop) -> Tensor:
+    """torch's own passes over the weights, a handful, in one."""
+    (group,) = optimiser.param_groups
+    bound = recipe.gradient_clamp or math.inf
+    squares = []
+    for weights in group["params"]:
+        if weights.grad is None:
+            continue
+        state, gradient = optimiser.state[weights], weights.grad.contiguous()
+        if not state:
+            state |= {"step": torch.zeros(()), "square_avg": torch.zeros_like(weights)}
+        state["step"] += 1
+        whole = [tensor.data_ptr() for tensor in (weights, gradient, state["square_avg"])]
+
+        def update(part: range, _: int, whole: list[int] = whole) -> None:
+            at = [address + 4 * part.start for address in whole]
+            squares.append(
+                native.rmsprop(at, len(part), rate=group["lr"], smoothing=group["alpha"], epsilon=group["eps"], bound=bound)
+            )
+
+        side_by_side(shared(weights.numel(), _ALONE), update)
+    return torch.tensor(math.sqrt(math.fsum(squares)))
 
 
 @torch.no_grad()

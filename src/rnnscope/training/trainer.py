@@ -27,7 +27,7 @@ from rnnscope.training.checkpoint import Position, load_checkpoint, save_checkpo
 from rnnscope.training.dropout import Dropout
 from rnnscope.training.failures import explained, kept
 from rnnscope.training.initialisation import first_model
-from rnnscope.training.optimisation import bound_gradients, learning_rate, optimiser_for, set_rate
+from rnnscope.training.optimisation import descend, learning_rate, optimiser_for, set_rate
 from rnnscope.training.processes import Group, chosen_device, joined
 from rnnscope.training.recipe import Recipe
 from rnnscope.training.run import MARKER, Run, by_our_kernel, describe, uses_bfloat16
@@ -195,13 +195,13 @@ class _Training:
         symbols = len(inputs) * self.batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
             loss, state = self.model.loss(inputs, given["targets"], state, 1 / symbols, between=self.dropout)
-        self.optimiser.zero_grad()
+        for weights in self.weights:
+            weights.grad = None
         torch.autograd.backward(loss)
         nats = loss.detach() * symbols
         self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
-        norm = bound_gradients(self.recipe, self.weights)
+        norm = descend(self.recipe, self.optimiser, self.weights)
         self.unseen += torch.stack([nats, self.number(symbols), norm]).double()
-        self.optimiser.step()
         return {"due": due, **_detached(state)}
 
     def number(self, value: float) -> torch.Tensor:

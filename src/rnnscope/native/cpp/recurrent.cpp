@@ -1,4 +1,4 @@
-// Recurrent layers over a stretch of text: forward with every gate and state, and backward. Plain C interface, called through
+// Recurrent layers over a stretch of text: forward with every gate and state, and backward; the softmax; the update. Plain C interface, called through
 // ctypes; see `recurrent.py`. Where this can't be compiled or the processor lacks AVX2, torch does the same, slower.
 //
 // The same source is compiled for each kind of processor; which one runs is chosen when it is called.
@@ -43,6 +43,7 @@ namespace amx {
 #include "recurrent/steps.h"
 #include "recurrent/layer.h"
 #include "recurrent/readout.h"
+#include "recurrent/descent.h"
 }
 #undef TILES
 namespace avx512_bf16 {
@@ -53,6 +54,7 @@ namespace avx512_bf16 {
 #include "recurrent/steps.h"
 #include "recurrent/layer.h"
 #include "recurrent/readout.h"
+#include "recurrent/descent.h"
 }
 #undef BFLOAT16
 #pragma GCC pop_options
@@ -67,6 +69,7 @@ namespace avx512 {
 #include "recurrent/steps.h"
 #include "recurrent/layer.h"
 #include "recurrent/readout.h"
+#include "recurrent/descent.h"
 }
 #pragma GCC pop_options
 
@@ -80,6 +83,7 @@ namespace avx2 {
 #include "recurrent/steps.h"
 #include "recurrent/layer.h"
 #include "recurrent/readout.h"
+#include "recurrent/descent.h"
 }
 #pragma GCC pop_options
 
@@ -140,6 +144,12 @@ void walk(int32_t path, int32_t reduced, const Layer* layer, const Back* back) {
     }
     if (reduced) return avx512_bf16::walk<bf16>(*layer, back);
     (path == AVX2 ? avx2::walk<float> : avx512::walk<float>)(*layer, back);
+}
+
+double rmsprop(int32_t path, float* weights, const float* gradients, float* averages, int64_t n, float rate, double smoothing,
+               float epsilon, float bound) {
+    const Flushed flushed;
+    return (path == AVX2 ? avx2::rmsprop : avx512::rmsprop)(weights, gradients, averages, n, rate, smoothing, epsilon, bound);
 }
 
 // For benchmarks; see products.h.

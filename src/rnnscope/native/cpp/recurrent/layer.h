@@ -86,7 +86,7 @@ struct Walk {
             }
             deltas.take(kept, delta.at, delta_row, rows);
             hiddens.take(kept, before(t), before_row(), rows);
-            add_up(b.to_bias, delta.at, delta_row, width, rows);
+            add_up(b.to_bias, delta.at, delta_row, l.inputs ? width : Cell::to_input * n, rows);
             const In* through_input = delta.at + Cell::to_input * n;
             if (!l.inputs) {
                 const int64_t* ids = l.ids + t * l.batch + l.from;
@@ -111,6 +111,7 @@ struct Walk {
             if (l.inputs) accumulate<In>(to_input.sums.at, columns, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
             kept = 0;
         }
+        if (!l.inputs) add_up(b.to_bias + Cell::to_input * n, to_input.sums.at, columns, columns, l.symbols);  // each row went to one symbol
     }
 };
 

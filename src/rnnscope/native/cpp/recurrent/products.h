@@ -65,22 +65,19 @@ inline int64_t packed_size(int64_t depth, int64_t columns) {
     return ceiling(depth, DEEP<In>) * DEEP<In> * ceiling(columns, LANES) * LANES;
 }
 
-INLINE void convert(float x, float* to) { *to = x; }
-INLINE void convert(float x, bf16* to) {  // to nearest, ties to even
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    *to = static_cast<bf16>((x != x ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 // A matrix as `product` wants it: panels of up to four vectors, within a panel by terms. Element (k, j) is at k · down + j · right.
 template <class In>
 void pack(In* to, const float* from, int64_t depth, int64_t columns, int64_t down, int64_t right) {
     for (int64_t first = 0; first < columns; first += WIDE * LANES) {
         const int64_t left = columns - first, vectors = left < WIDE * LANES ? ceiling(left, LANES) : WIDE;
         for (int64_t k = 0; k < ceiling(depth, DEEP<In>) * DEEP<In>; k += PAIR<In>)
-            for (int64_t j = first; j < first + vectors * LANES; ++j)
-                for (int p = 0; p < PAIR<In>; ++p)
-                    convert(k + p < depth && j < columns ? from[(k + p) * down + j * right] : 0.0f, to++);
+            for (int64_t j = first; j < first + vectors * LANES; j += LANES, to += LANES * PAIR<In>) {
+                const auto row = [&](int64_t at) INLINE_LAMBDA {
+                    return at < depth ? spread(from + at * down + j * right, right, mask_of(columns - j)) : all(0);
+                };
+                if constexpr (PAIR<In> == 2) store_pairs(to, row(k), row(k + 1));
+                else store(to, row(k), mask_of(LANES));
+            }
     }
 }
 

@@ -179,7 +179,7 @@ inline bool tiles_are_right() {
     for (int64_t k = 0; k < ROWS * DEPTH; ++k) left.at[k] = static_cast<float>(k * 7 % 11 - 5);
     for (int64_t k = 0; k < DEPTH * COLUMNS; ++k) right.at[k] = static_cast<float>(k * 5 % 13 - 6);
     Scratch<bf16> rows(ROWS * DEPTH), panels(packed_size<bf16>(DEPTH, COLUMNS));
-    for (int64_t k = 0; k < ROWS * DEPTH; ++k) convert(left.at[k], rows.at + k);
+    across(ROWS * DEPTH, [&](int64_t k, M m) INLINE_LAMBDA { store(rows.at + k, load(left.at + k, m), m); });
     pack(panels.at, right.at, DEPTH, COLUMNS, COLUMNS, 1);
     const Tiles tiles;
     product<bf16>(ROWS, rows.at, DEPTH, DEPTH, panels.at, COLUMNS, {nothing.at, 0, nullptr}, out.at, COLUMNS);
