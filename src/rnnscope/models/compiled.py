@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from rnnscope.models.cells import Cell, Named, Weights
@@ -27,11 +26,12 @@ def knows(cell: str, *, reduced: bool) -> bool:
 
 
 def covers(cell: Cell, weights: Weights) -> bool:
-    """Whether this cell can be computed here: on a processor that the kernel knows, in the precision that is asked for."""
-    return cell.name in CELLS and _computes(weights.hidden)
+    """Whether this cell can be computed here."""
+    return cell.name in CELLS and computes(weights.hidden)
 
 
-def _computes(w: Tensor) -> bool:
+def computes(w: Tensor) -> bool:
+    """Whether these weights are multiplied here: on a processor that the kernel knows, in the precision that is asked for."""
     if native.PATH is None or w.device.type != "cpu" or w.dtype != torch.float32:
         return False
     if torch.is_autocast_enabled("cpu"):
@@ -39,16 +39,9 @@ def _computes(w: Tensor) -> bool:
     return True
 
 
-def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tuple[Tensor, Named]:
-    """As `fused.hidden_states`."""
-    given = (weights.input, weights.hidden, weights.bias_input, weights.bias_hidden)
-    hidden, *last = _Stretch.apply(cell.name, x, state["hidden"], state.get("cell"), *given)  # type: ignore[no-untyped-call]
-    return hidden, dict(zip(cell.states, last, strict=False))
-
-
 def every_signal(cell: Cell, x: Tensor, state: Named, weights: Weights, held: Named) -> Named:
     """As `fused.every_signal`; `held` as from `Holding.held`, by kind."""
-    walked = _walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=False, held=held)
+    walked = walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=False, held=held)
     blocks = walked.gates.chunk(SAVED[cell.name], -1)
     named = dict(zip(_GATES[cell.name], blocks, strict=False))
     if walked.cells is not None:
@@ -68,7 +61,7 @@ _HELD = {cell: [*gates, *[""] * (4 - len(gates)), "cell", "hidden"] for cell, ga
 """In which order C++ is told what is held."""
 
 
-class _Walked(NamedTuple):
+class Walked(NamedTuple):
     """A layer's stretch: gates (time, batch, blocks · units), and states (time + 1, batch, units), the first one in front.
 
     Float32, or, with products of bfloat16, gates in half precision and `hidden` only of the last step, (batch, units).
@@ -80,14 +73,25 @@ class _Walked(NamedTuple):
     hidden: Tensor
     reduced: Tensor | None  # hidden states in bfloat16, rows of an even length
 
+    @property
+    def shown(self) -> Tensor:
+        """Hidden states, (time, batch, units)."""
+        return self.hidden[1:] if self.reduced is None else self.reduced[1:, :, : self.hidden.shape[1]]
 
-def _walk(
+    @property
+    def last(self) -> tuple[Tensor, ...]:
+        """The last state of each kind, (batch, units), in memory of its own."""
+        hidden = self.hidden[-1].clone() if self.reduced is None else self.hidden
+        return (hidden,) if self.cells is None else (hidden, self.cells[-1].clone())
+
+
+def walk(
     cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, weights: Weights, *, reduced: bool, held: Named | None = None
-) -> _Walked:
+) -> Walked:
     time, batch, units = *x.shape[:2], weights.hidden.shape[1]
     new = hidden.new_empty
     x = _operand(x, reduced) if x.is_floating_point() else x.contiguous()
-    walked = _Walked(
+    walked = Walked(
         x,
         new(time, batch, SAVED[cell] * units, dtype=torch.float16 if reduced else torch.float32),
         new(time + 1, batch, units) if cells is not None else None,
@@ -111,7 +115,7 @@ def _walk(
     return walked
 
 
-def _layer(cell: str, walked: _Walked, weights: Weights, *, forward: bool = True) -> tuple[native.Layer, list[Any]]:
+def _layer(cell: str, walked: Walked, weights: Weights, *, forward: bool = True) -> tuple[native.Layer, list[Any]]:
     """What C++ is told, and what has to stay alive until it is done."""
     x, reduced, units = walked.x, walked.reduced is not None, weights.hidden.shape[1]
     layer = native.Layer(cell=CELLS[cell], time=len(x), batch=x.shape[1], units=units)
@@ -128,8 +132,8 @@ def _layer(cell: str, walked: _Walked, weights: Weights, *, forward: bool = True
         if cell == "gru":
             bias[2 * units :] = weights.bias_input[2 * units :]
             pointers["bias"] = weights.bias_hidden[2 * units :].contiguous()
-        pointers["begin"] = bias if x.is_floating_point() else (weights.input.T + bias).contiguous()
-        pointers["panels"] = _packed(weights.hidden[:gates].T, reduced)
+        begin = bias if x.is_floating_point() else bias.new_empty(layer.symbols, len(bias)).copy_(weights.input.T).add_(bias)
+        pointers["begin"], pointers["panels"] = begin, _packed(weights.hidden[:gates].T, reduced)
         if gates < len(weights.hidden):
             pointers["candidate_panels"] = _packed(weights.hidden[gates:].T, reduced)
         if x.is_floating_point():
@@ -138,45 +142,18 @@ def _layer(cell: str, walked: _Walked, weights: Weights, *, forward: bool = True
     return layer, list(pointers.values())
 
 
-class _Stretch(torch.autograd.Function):
-    """A layer over a stretch: hidden states, and the last ones of each kind."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, cell: str, x: Tensor, hidden: Tensor, cells: Tensor | None, w: Tensor, u: Tensor, b: Tensor, b_hidden: Tensor
-    ) -> tuple[Tensor, ...]:
-        reduced = torch.is_autocast_enabled("cpu")
-        walked = _walk(cell, x, hidden, cells, Weights(w, u, b, b_hidden), reduced=reduced)
-        ctx.cell, ctx.reduced, ctx.first = cell, reduced, cells is not None
-        ctx.save_for_backward(*walked, w, u, b, b_hidden)
-        if walked.reduced is None:
-            out, last = walked.hidden[1:], walked.hidden[-1].clone()  # an output may not share memory with another
-        else:
-            out, last = walked.reduced[1:, :, : u.shape[1]], walked.hidden
-        return (out, last) if walked.cells is None else (out, last, walked.cells[-1].clone())
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, received: Tensor, to_hidden: Tensor, to_cell: Tensor | None = None) -> tuple[Any, ...]:
-        *saved, w, u, b, b_hidden = ctx.saved_tensors
-        walked, weights, cell, reduced = _Walked(*saved), Weights(w, u, b, b_hidden), ctx.cell, ctx.reduced
-        found = _way_back(cell, walked, weights, received, to_hidden, to_cell, wants_x=ctx.needs_input_grad[1], reduced=reduced)
-        return (None, *found)
-
-
-def _way_back(
+def way_back(
     cell: str,
-    walked: _Walked,
+    walked: Walked,
     weights: Weights,
     received: Tensor,
     to_hidden: Tensor,
     to_cell: Tensor | None,
     *,
     wants_x: bool,
-    reduced: bool,
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of x, the first states, and the weights."""
-    x, units, floating = walked.x, weights.hidden.shape[1], walked.x.is_floating_point()
+    """Gradients of x, the first states, and the weights, from those of the hidden states and of the last states."""
+    x, units, floating, reduced = walked.x, weights.hidden.shape[1], walked.x.is_floating_point(), walked.reduced is not None
     batch, rows = x.shape[1], len(weights.hidden)
     gates = 2 * units if cell == "gru-paper" else rows
     received = _operand(received, reduced)
@@ -220,49 +197,35 @@ def _way_back(
     return to_x, to_hidden, to_cell, to_input, to_recurrent, *both
 
 
-class _Loss(torch.autograd.Function):
-    """The sum of nats times `scale`. Its gradients are computed with it, while what they need is in the cache."""
+class Read(NamedTuple):
+    """A loss, `nats` in all times `scale`, and its gradients."""
 
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float) -> Tensor:
-        reduced, (symbols, units), (time, batch) = torch.is_autocast_enabled("cpu"), weight.shape, targets.shape
-        hidden, targets = _operand(hidden, reduced), targets.contiguous()
-        to_hidden = torch.empty(hidden.shape, dtype=hidden.dtype)
-        pointers = {"bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
-        readout = native.Readout(units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
-        _point(readout, pointers)
-        parts = shared(time, -(-_ROWS // batch))
-        sums = [{"to_weight": torch.zeros(symbols, units), "to_bias": torch.zeros(symbols)} for _ in parts]
-        nats = [0.0] * len(parts)
-
-        def compute(part: range, k: int) -> None:
-            mine, steps = native.Readout.from_buffer_copy(readout), slice(part.start, part.stop)
-            mine.rows = len(part) * batch
-            _point(mine, sums[k] | {"hidden": hidden[steps], "targets": targets[steps], "to_hidden": to_hidden[steps]})
-            nats[k] = native.read_out(reduced, mine)
-
-        side_by_side(parts, compute)
-        ctx.save_for_backward(to_hidden, *(sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True)))
-        return torch.tensor(sum(nats) * scale)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, received: Tensor) -> tuple[Any, ...]:
-        found = ctx.saved_tensors
-        if received != 1:
-            found = tuple(each * received.to(each.dtype) for each in found)
-        return (*found, None, None)
+    loss: float
+    to_hidden: Tensor
+    to_weight: Tensor
+    to_bias: Tensor
 
 
-def loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float) -> Tensor:
-    """`scale` times the sum of nats of the `targets` (time, batch) under a softmax on hidden states (time, batch, units)."""
-    found: Tensor = _Loss.apply(hidden, weight, bias, targets, scale)  # type: ignore[no-untyped-call]
-    return found
+def read_out(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: float, *, reduced: bool) -> Read:
+    """The softmax on hidden states (time, batch, units), while what its gradients need is in the cache."""
+    (symbols, units), (time, batch) = weight.shape, targets.shape
+    hidden, targets = _operand(hidden, reduced), targets.contiguous()
+    to_hidden = torch.empty(hidden.shape, dtype=hidden.dtype)
+    pointers = {"bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
+    readout = native.Readout(units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
+    _point(readout, pointers)
+    parts = shared(time, -(-_ROWS // batch))
+    sums = [{"to_weight": torch.zeros(symbols, units), "to_bias": torch.zeros(symbols)} for _ in parts]
+    nats = [0.0] * len(parts)
 
+    def compute(part: range, k: int) -> None:
+        mine, steps = native.Readout.from_buffer_copy(readout), slice(part.start, part.stop)
+        mine.rows = len(part) * batch
+        _point(mine, sums[k] | {"hidden": hidden[steps], "targets": targets[steps], "to_hidden": to_hidden[steps]})
+        nats[k] = native.read_out(reduced, mine)
 
-def reads_out(weight: Tensor) -> bool:
-    """Whether `loss` can be computed here."""
-    return _computes(weight)
+    side_by_side(parts, compute)
+    return Read(sum(nats) * scale, to_hidden, *(sum(each[1:], each[0]) for each in zip(*(s.values() for s in sums), strict=True)))
 
 
 def _operand(x: Tensor, reduced: bool) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
-from rnnscope.models import cells, compiled, loops
+from rnnscope.models import cells, compiled, gradients, loops
 from rnnscope.models.cells import Cell, Named, Weights
 from rnnscope.models.edits import Edit, held_by
 from rnnscope.models.paper_gru import paper_gru
@@ -42,7 +42,7 @@ def hidden_states(cell: Cell, x: Tensor, state: Named, weights: Weights) -> tupl
     `x` is (time, batch, inputs), or (time, batch) symbol numbers, which stand for one-hot vectors.
     """
     if compiled.covers(cell, weights):
-        return compiled.hidden_states(cell, x, state, weights)
+        return gradients.hidden_states(cell, x, state, weights)
     if cell.name == "gru-paper":
         hidden = paper_gru(project(x, weights).to(weights.hidden.dtype), state["hidden"], weights.hidden, weights.bias_hidden)
         return hidden, {"hidden": hidden[-1]}

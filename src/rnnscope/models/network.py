@@ -9,7 +9,7 @@ from torch.nn.functional import embedding, linear
 
 from rnnscope.corpora import Vocabulary
 from rnnscope.exceptions import UsageError
-from rnnscope.models import cells, compiled, fused, loops
+from rnnscope.models import cells, compiled, fused, gradients, loops
 from rnnscope.models.architecture import Architecture
 from rnnscope.models.base import Network
 from rnnscope.models.captured import Replayed, copied
@@ -96,10 +96,16 @@ class RecurrentLM(Network):
     def loss(
         self, ids: Tensor, targets: Tensor, state: State, scale: float, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
-        if not compiled.reads_out(self.readout.weight):
+        weight, bias = self.readout.weight, self.readout.bias
+        if not compiled.computes(weight):
             return super().loss(ids, targets, state, scale, between=between)
-        x, last = self._shown(ids, state, between)
-        return compiled.loss(x, self.readout.weight, self.readout.bias, targets, scale), last
+        cell, layers = self.stack[0].cell, [layer.weights for layer in self.stack]
+        if between or any(value.requires_grad for value in state.values()):
+            x, last = self._shown(ids, state, between)
+            return gradients.loss(x, weight, bias, targets, scale), last
+        first = [_of_layer(state, k, layer) for k, layer in enumerate(self.stack)]
+        found, after = gradients.loss_of_network(cell, layers, (weight, bias), first, ids, targets, scale)
+        return found, {f"layer{k}/{name}": value for k, named in enumerate(after) for name, value in named.items()}
 
     def _shown(self, ids: Tensor, state: State | None, between: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, State]:
         """What the softmax sees, and the state after."""

@@ -5,6 +5,7 @@ void read_out(Readout& o) {
     Scratch<float> logits(TOGETHER * row), back(TOGETHER * n), zeros(n);
     Scratch<In> delta(TOGETHER * row);
     Arranged<In> deltas(1, TOGETHER, o.symbols), hiddens(1, TOGETHER, n);
+    double totals = 1;
     for (int64_t first = 0; first < o.rows; first += TOGETHER) {
         const int64_t rows = std::min(TOGETHER, o.rows - first);
         const In* hidden = static_cast<const In*>(o.hidden) + first * o.hidden_row;
@@ -22,9 +23,10 @@ void read_out(Readout& o) {
                 store(logit + j, p, m);
                 total = total + p;
             }
-            const float scale = o.scale / sum(total);
-            o.nats += std::log(static_cast<double>(sum(total))) + highest - chosen_logit;
-            logit[target] -= sum(total);
+            const float all_of_them = sum(total), scale = o.scale / all_of_them;
+            o.nats += highest - chosen_logit;
+            if ((totals *= all_of_them) > 1e250) o.nats += std::log(totals), totals = 1;  // a logarithm for each row would be felt
+            logit[target] -= all_of_them;
             for (int64_t j = 0; j < o.symbols; j += LANES) {
                 const M m = mask_of(o.symbols - j);
                 store(delta.at + r * row + j, load(logit + j, m) * all(scale), m);
@@ -38,4 +40,5 @@ void read_out(Readout& o) {
         hiddens.take(0, hidden, o.hidden_row, rows);
         accumulate<In>(o.to_weight, n, o.symbols, n, ceiling(rows, PAIR<In>) * PAIR<In>, deltas.from(0), hiddens.from(0));
     }
+    o.nats += std::log(totals);
 }

@@ -39,10 +39,12 @@ struct Turned {
     const int64_t rows, columns;
     Turned(float* into_, int64_t rows_, int64_t columns_) : sums(rows_ * columns_), into(into_), rows(rows_), columns(columns_) {}
     ~Turned() {
-        for (int64_t i0 = 0; i0 < rows; i0 += LANES)  // squares, so that lines of the cache are used whole on both sides
-            for (int64_t j0 = 0; j0 < columns; j0 += LANES)
-                for (int64_t j = j0; j < std::min(columns, j0 + LANES); ++j)
-                    for (int64_t i = i0; i < std::min(rows, i0 + LANES); ++i) into[j * rows + i] += sums.at[i * columns + j];
+        for (int64_t i0 = 0; i0 < rows; i0 += LANES)  // strips, so that lines of the cache are used whole
+            for (int64_t j = 0; j < columns; ++j) {
+                float* to = into + j * rows + i0;
+                const M m = mask_of(rows - i0);
+                store(to, load(to, m) + spread(sums.at + i0 * columns + j, columns, m), m);
+            }
     }
     Turned(const Turned&) = delete;
     Turned& operator=(const Turned&) = delete;
