@@ -195,3 +195,39 @@ def test_tiles_come_near_float64(emulated: ctypes.CDLL, shape: dict[str, Any]) -
         assert native.best_path() is Path.AMX
         patched.setattr(native, "PATH", Path.AMX)
         comes_near_float64(shape | {name: shape[name] + more for name, more in ENOUGH.items()})
+
+
+PLAIN: dict[str, Any] = {"cell": "lstm", "layers": 2, "units": 9, "symbols": 7, "seed": 4, "time": 5, "batch": 3}
+
+
+def loss_of(model: rs.RecurrentLM, **more: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    torch.manual_seed(0)
+    ids, targets = (torch.randint(0, PLAIN["symbols"], (PLAIN["time"], PLAIN["batch"])) for _ in range(2))
+    return model.loss(ids, targets, more.pop("state", {}), 0.1, **more)
+
+
+def test_a_loss_is_the_same_whichever_way_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(PLAIN)
+    at_once, state = loss_of(model)
+    assert not any(value.requires_grad for value in state.values())  # a stretch is where gradients end
+    with torch.no_grad():
+        without, _ = loss_of(model)
+    asked, _ = loss_of(model, state={name: value.requires_grad_() for name, value in model.begin(PLAIN["batch"]).items()})
+    between, state = loss_of(model, between=lambda x: x)
+    assert not any(value.requires_grad for value in state.values())
+    monkeypatch.setattr(native, "PATH", None)
+    by_torch, state = loss_of(model)
+    assert not any(value.requires_grad for value in state.values())
+    for other in (without, asked, between, by_torch):
+        assert other.item() == pytest.approx(at_once.item(), rel=1e-6)
+
+
+def test_a_layer_that_somebody_changed_is_asked_itself() -> None:
+    model, seen = network(PLAIN), []
+    before = loss_of(model)[0].item()
+    hook = model.layers[1].register_forward_hook(lambda *_: seen.append(1))
+    assert loss_of(model)[0].item() == pytest.approx(before, rel=1e-6)
+    assert seen
+    hook.remove()
+    model.layers.double()
+    assert loss_of(model)[0].item() == pytest.approx(before, rel=1e-6)

@@ -1,5 +1,6 @@
 """The compiled loops and those in numpy, held against each other and against loops written by hand."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnscope.native import histograms
+from rnnscope.native import histograms, recurrent
 
 
 @pytest.fixture(params=["compiled", "numpy"])
@@ -22,6 +23,21 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_this_installation_is_compiled() -> None:
     """Wherever the tests run there is a compiler; without one the loops would go untested."""
     assert histograms.compiled
+
+
+def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = recurrent._COMPILED
+    assert compiled is not None
+    assert recurrent._ours(compiled) is compiled
+    assert recurrent._ours(SimpleNamespace()) is None  # type: ignore[arg-type]  # one of before there was such a number
+
+    def layout() -> int:
+        return int(compiled.layout()) + 1
+
+    assert recurrent._ours(SimpleNamespace(layout=layout)) is None  # type: ignore[arg-type]
+    monkeypatch.setattr(recurrent, "_LIBRARY", None)
+    monkeypatch.setattr(recurrent, "PATH", None)
+    assert "compiled from other sources" in recurrent.about()
 
 
 @pytest.mark.parametrize(("time", "units"), [(1, 1), (64, 3), (600, 20)])

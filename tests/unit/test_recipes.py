@@ -265,3 +265,19 @@ def test_evaluation_by_hand(model: rs.RecurrentLM, corpus: rs.Corpus) -> None:
     # A bootstrap of the mean comes to the standard error; 100 samples know it to about 7 %.
     assert found.deviation == pytest.approx(float(surprise.std()) / math.sqrt(len(surprise)), rel=0.3)
     assert rs.evaluate(model, part) == found
+
+
+def test_weights_that_lie_otherwise_in_memory_are_updated_alike() -> None:
+    torch.manual_seed(0)
+    start, recipe = torch.randn(3, 5), rs.recipe("karpathy2015")
+    found = []
+    for weights in (torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.T.contiguous().T)):
+        layer = torch.nn.Module()
+        layer.register_parameter("weight", weights)
+        optimiser = optimiser_for(recipe, layer)
+        optimiser.param_groups[0]["lr"] = 1e-2
+        for _ in range(3):
+            weights.grad = (weights.detach() * 2).clamp(-1)
+            descend(recipe, optimiser, [weights])
+        found.append(weights.detach())
+    torch.testing.assert_close(found[1], found[0])

@@ -5,8 +5,8 @@ processor. Such pages are scarce: they can't be swapped, and to get one takes lo
 out lie in them, they are used again once nobody holds those, and where somebody holds a lot the rest goes into other pages.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _MOST = 2**31
-"""Bytes in such pages that are held at a time."""
+"""Bytes of arrays in such pages that somebody holds; torch takes up to twice as many, and keeps them for the next."""
 _PRECEDENCE = -2
 """Of the stream that copies. torch shares streams, from a pool for each precedence; what is sent into one that captures a graph
 becomes part of it, and nothing else here takes one from this pool."""
+_lock = threading.Lock()  # models are read by several threads at once
 _held: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
 """An array for each such piece of memory; views of it keep it."""
+
+_streams: dict[torch.device, torch.cuda.Stream] = {}
 
 Item = TypeVar("Item")
 
@@ -31,11 +34,11 @@ class Arrival:
     def __init__(self, named: dict[str, Tensor]) -> None:
         # numpy has no bfloat16: such values come as float32, which holds them exactly
         values = {name: (v.float() if v.dtype == torch.bfloat16 else v).detach() for name, v in named.items()}
-        self._streams = [_copying(device) for device in {value.device for value in values.values() if value.is_cuda}]
-        for stream in self._streams:
-            stream.wait_stream(torch.cuda.current_stream(stream.device))
-        self._arrays = {name: _begun(value) for name, value in values.items()}
-        self._events = [stream.record_event() for stream in self._streams]
+        streams = {device: _copying(device) for device in {value.device for value in values.values() if value.is_cuda}}
+        for device, stream in streams.items():
+            stream.wait_stream(torch.cuda.current_stream(device))
+        self._arrays = {name: _begun(value, streams.get(value.device)) for name, value in values.items()}
+        self._events = [stream.record_event() for stream in streams.values()]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The values by name, once they are there."""
@@ -65,21 +68,26 @@ def as_array(value: Tensor) -> NDArray[Any]:
     return Arrival({"value": value}).arrays()["value"]
 
 
-@cache
 def _copying(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device, priority=_PRECEDENCE)  # type: ignore[no-untyped-call]  # torch's own
+    with _lock:
+        if device not in _streams:
+            _streams[device] = torch.cuda.Stream(device, priority=_PRECEDENCE)  # type: ignore[no-untyped-call]  # torch's own
+        return _streams[device]
 
 
-def _begun(value: Tensor) -> NDArray[Any]:
-    if not value.is_cuda:
-        return value.numpy()
-    if value.nbytes + sum(array.nbytes for array in list(_held.values())) > _MOST:
+def _begun(value: Tensor, stream: torch.cuda.Stream | None) -> NDArray[Any]:
+    if stream is None or _bytes_held() + value.nbytes > _MOST:
         return value.cpu().numpy()
     there = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
-    stream = _copying(value.device)
     with torch.cuda.stream(stream):
         there.copy_(value, non_blocking=True)
     value.record_stream(stream)  # its memory is free to be used again only after that
     array: NDArray[Any] = there.numpy()
-    _held[id(array)] = array
+    with _lock:
+        _held[id(array)] = array
     return array
+
+
+def _bytes_held() -> int:
+    with _lock:
+        return sum(array.nbytes for array in _held.values())

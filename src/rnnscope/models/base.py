@@ -36,9 +36,12 @@ class Network(nn.Module, Recurrent):
     def loss(
         self, ids: Tensor, targets: Tensor, state: State, scale: float, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
-        """`scale` times the sum of nats of the `targets` (time, batch), a scalar, and the state after."""
+        """`scale` times the sum of nats of the `targets` (time, batch), a scalar, and the state after, a constant: no gradient
+        goes through it from one stretch to the one before.
+        """
         logits, state = self(ids, state, between=between)
-        return cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum") * scale, state
+        nats = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
+        return nats * scale, {name: value.detach() for name, value in state.items()}
 
     @property
     def fingerprint(self) -> str:

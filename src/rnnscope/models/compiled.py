@@ -107,7 +107,7 @@ def walk(
         walked.reduced[..., units:] = 0
     layer, kept = _layer(cell, walked, weights)
     for kind, values in (held or {}).items():
-        values = values.float()
+        values = values.to(hidden.device, torch.float32)
         kept.append(values)
         layer.held[_HELD[cell].index(kind)] = native.Held(values.data_ptr(), *values.stride()[:2])
     side_by_side(shared(batch, _ROWS), lambda rows, _: native.walk(reduced, _of_rows(layer, rows)))
@@ -151,8 +151,8 @@ def way_back(
     to_cell: Tensor | None,
     *,
     wants_x: bool,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of x, the first states, and the weights, from those of the hidden states and of the last states."""
+) -> tuple[Tensor | None, Tensor, Tensor | None, list[Tensor]]:
+    """Gradients of x, of the first states, and of the four weights, from those of the hidden states and of the last states."""
     x, units, floating, reduced = walked.x, weights.hidden.shape[1], walked.x.is_floating_point(), walked.reduced is not None
     batch, rows = x.shape[1], len(weights.hidden)
     gates = 2 * units if cell == "gru-paper" else rows
@@ -194,7 +194,7 @@ def way_back(
         to_recurrent, both = to_recurrent.roll(-units, 0), (to_bias[units:], to_bias[: 3 * units].roll(-units, 0))
     else:
         both = (to_bias, to_bias.clone())
-    return to_x, to_hidden, to_cell, to_input, to_recurrent, *both
+    return to_x, to_hidden, to_cell, [to_input, to_recurrent, *both]
 
 
 class Read(NamedTuple):

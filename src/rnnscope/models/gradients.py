@@ -61,7 +61,8 @@ class _Stretch(torch.autograd.Function):
     def backward(ctx: Any, received: Tensor, to_hidden: Tensor, to_cell: Tensor | None = None) -> tuple[Any, ...]:
         *saved, w, u, b, b_hidden = ctx.saved_tensors
         weights, wants_x = Weights(w, u, b, b_hidden), ctx.needs_input_grad[1]
-        return (None, *compiled.way_back(ctx.cell, Walked(*saved), weights, received, to_hidden, to_cell, wants_x=wants_x))
+        *to_given, found = compiled.way_back(ctx.cell, Walked(*saved), weights, received, to_hidden, to_cell, wants_x=wants_x)
+        return (None, *to_given, *found)
 
 
 class _Loss(torch.autograd.Function):
@@ -99,10 +100,10 @@ class _Network(torch.autograd.Function):
         for k in reversed(range(len(layers))):
             ends = [torch.zeros_like(value) for value in last[k]]
             assert received is not None
-            received, _, _, *found = compiled.way_back(
+            received, _, _, found = compiled.way_back(
                 cell.name, walks.pop(), layers[k], received, ends[0], ends[1] if len(ends) > 1 else None, wants_x=k > 0
             )
-            gradients = [each for each in found if each is not None] + gradients
+            gradients = found + gradients
         ctx.save_for_backward(*gradients)
         ended = [value for each in last for value in each]
         ctx.mark_non_differentiable(*ended)

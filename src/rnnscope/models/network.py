@@ -39,6 +39,12 @@ class Layer(nn.Module):
     def weights(self) -> Weights:
         return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether to call it is to compute `forward` as it stands here."""
+        hooks = (self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks)
+        return type(self).forward is Layer.forward and not any(hooks)
+
     def forward(self, x: Tensor, state: Named) -> tuple[Tensor, Named]:
         """Hidden states (time, batch, units) and the last states, through a kernel where one fits."""
         if fused.covers(self.cell):
@@ -99,13 +105,18 @@ class RecurrentLM(Network):
         weight, bias = self.readout.weight, self.readout.bias
         if not compiled.computes(weight):
             return super().loss(ids, targets, state, scale, between=between)
-        cell, layers = self.stack[0].cell, [layer.weights for layer in self.stack]
-        if between or any(value.requires_grad for value in state.values()):
+        state = state or self.begin(ids.shape[1])
+        if between or not self._at_once(state):
             x, last = self._shown(ids, state, between)
-            return gradients.loss(x, weight, bias, targets, scale), last
-        first = [_of_layer(state, k, layer) for k, layer in enumerate(self.stack)]
-        found, after = gradients.loss_of_network(cell, layers, (weight, bias), first, ids, targets, scale)
+            return gradients.loss(x, weight, bias, targets, scale), {name: value.detach() for name, value in last.items()}
+        layers, first = zip(*((layer.weights, _of_layer(state, k, layer)) for k, layer in enumerate(self.stack)), strict=True)
+        found, after = gradients.loss_of_network(self.stack[0].cell, layers, (weight, bias), first, ids, targets, scale)
         return found, {f"layer{k}/{name}": value for k, named in enumerate(after) for name, value in named.items()}
+
+    def _at_once(self, state: State) -> bool:
+        """Whether gradients are wanted, of the weights only, and every layer is ours as it is: no hook looks on."""
+        wanted = torch.is_grad_enabled() and not any(value.requires_grad for value in state.values())
+        return wanted and all(layer.is_plain and compiled.covers(layer.cell, layer.weights) for layer in self.stack)
 
     def _shown(self, ids: Tensor, state: State | None, between: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, State]:
         """What the softmax sees, and the state after."""

@@ -1,4 +1,4 @@
-"""c = a ∘ c₋₁ + b for a whole stretch, where every a and b is known: in 2√time operations instead of one for each step.
+"""c = a ∘ c₋₁ + b for a whole stretch, where every a and b is known: in some 4√time operations instead of one for each step.
 
 The stretch is cut into blocks. What a block makes of nothing, and what it leaves of what it is given, is computed for all blocks
 side by side, step by step; then each block is given what the one before it ends with. All factors are gates, between 0 and 1, so

@@ -65,7 +65,17 @@ class Readout(ctypes.Structure):
     ]  # fmt: skip
 
 
-_LIBRARY = library("recurrent")
+def _ours(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
+    """The library, if it was compiled from these sources: another one would misread what it is handed."""
+    if found is None or not hasattr(found, "layout"):
+        return None
+    found.layout.restype = c_int64
+    sizes = [ctypes.sizeof(each) for each in (Layer, Back, Readout)]
+    return found if found.layout() == sizes[0] << 20 | sizes[1] << 10 | sizes[2] else None
+
+
+_COMPILED = library("recurrent")
+_LIBRARY = _ours(_COMPILED)
 
 
 def best_path() -> Path | None:
@@ -94,6 +104,8 @@ def about() -> str:
         return _ABOUT[PATH]
     if _LIBRARY is not None:
         return "torch: the kernel needs AVX2, which this processor hasn't"
+    if _COMPILED is not None:
+        return "torch: the kernel was compiled from other sources than these; install rnnscope once more"
     return (
         "torch: the kernel wasn't compiled when rnnscope was installed; install g++, then rnnscope once more"
         if _BUILT_HERE

@@ -46,9 +46,10 @@ def learning_rate(recipe: Recipe, update: int, updates: int, epoch: int) -> floa
 @torch.no_grad()
 def descend(recipe: Recipe, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> Tensor:
     """Update the weights by gradients in bounds. Returns the gradients' norm before; not a number if any of them isn't."""
-    plain = native.PATH is not None and all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
-    if plain and isinstance(optimiser, torch.optim.RMSprop) and not recipe.gradient_norm:
-        return _by_rmsprop(recipe, optimiser)
+    if isinstance(optimiser, torch.optim.RMSprop) and native.PATH is not None and not recipe.gradient_norm:
+        extras = [group[name] for group in optimiser.param_groups for name in ("momentum", "centered", "weight_decay", "maximize")]
+        if not any(extras) and all(p.device.type == "cpu" and p.dtype == torch.float32 and p.is_contiguous() for p in parameters):
+            return _by_rmsprop(recipe, optimiser)
     norm = bound_gradients(recipe, parameters)
     optimiser.step()
     return norm

@@ -102,6 +102,9 @@ struct Flushed {
 
 extern "C" {
 
+// Of what Python hands over: it looks whether it was made for these sources.
+int64_t layout() { return (sizeof(Layer) << 20 | sizeof(Back) << 10 | sizeof(Readout)); }
+
 // Whether tile registers are used: Linux has to allow a process their room, and they have to give the right sums.
 int32_t tile_use() {
     static const int32_t found = [] {
