@@ -60,8 +60,8 @@ def causal(
     text = excerpt(corpus)
     known = {h.name: h for h in hypotheses}
     masks = {name: _critical(known[name], text, model) for name in best["hypothesis"]}
-    losses = _Losses(model, text)
     signals = list(dict.fromkeys(best["signal"]))
+    losses = _Losses(model, text, signals)
     others = {s: _drawn(model, s, set(best["unit"][best["signal"] == s]), seed) for s in signals}
     wanted = [(s, u) for s in signals for u in [*others[s], *dict.fromkeys(best["unit"][best["signal"] == s])]]
     for k, (s, u) in enumerate(wanted):
@@ -98,14 +98,16 @@ def needed(best: pd.DataFrame) -> "pd.Series[str]":
 class _Losses:
     """−log p of what came next at every symbol, with the network as it is and without units."""
 
-    def __init__(self, model: Recurrent, text: Corpus) -> None:
+    def __init__(self, model: Recurrent, text: Corpus, signals: Sequence[str]) -> None:
         self.model, self.text = model, text
-        self.intact = self._read(model)
+        self._sums = {signal: np.zeros(()) for signal in signals}
+        self.intact = self._read(model, signals)
         self._known: dict[tuple[str, int], NDArray[np.float64]] = {}
 
     def without(self, signal: str, unit: int) -> NDArray[np.float64]:
         if (signal, unit) not in self._known:
-            self._known[signal, unit] = self._read(ablate(self.model, {signal: [unit]}, to="mean")) - self.intact
+            mean = float(self._sums[signal][unit] / len(self.text))  # as `ablate` to "mean" finds it, by reading the text each time
+            self._known[signal, unit] = self._read(ablate(self.model, {signal: [unit]}, to=mean)) - self.intact
         return self._known[signal, unit]
 
     def rise(self, signal: str, unit: int, mask: NDArray[np.bool_]) -> tuple[float, float]:
@@ -114,11 +116,13 @@ class _Losses:
         there = ~np.isnan(change)
         return _mean(change[mask & there]), _mean(change[~mask & there])
 
-    def _read(self, model: Recurrent) -> NDArray[np.float64]:
+    def _read(self, model: Recurrent, signals: Sequence[str] = ()) -> NDArray[np.float64]:
         found = np.empty(len(self.text))
         with computing():
-            for block in model.read(self.text, ["log_prob"]):
+            for block in model.read(self.text, ["log_prob", *signals]):
                 found[block.start : block.stop] = -block.arrays["log_prob"]
+                for signal in signals:
+                    self._sums[signal] = self._sums[signal] + block.arrays[signal].sum(0, dtype=np.float64)
         return found
 
 
