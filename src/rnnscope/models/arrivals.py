@@ -22,7 +22,6 @@ becomes part of it, and nothing else here takes one from this pool."""
 _lock = threading.Lock()  # models are read by several threads at once
 _held: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
 """An array for each such piece of memory; views of it keep it."""
-
 _streams: dict[torch.device, torch.cuda.Stream] = {}
 
 Item = TypeVar("Item")

@@ -4,16 +4,16 @@ An edit is any function of a step, a signal and its value. One that holds units 
 stretch at once (`held`): then a kernel follows it, and nobody has to step through the equations.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from rnnscope.models.cells import Named
+from rnnscope.models.cells import EditOfStep, Named
 
-Edit = Callable[[int, str, Tensor], Tensor]
-"""(step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
+Edit = EditOfStep
+"""By the signal's whole name: (step of the stretch, signal, its value of shape (batch, units)) → the value to go on with."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class AtPlace:
 
 
 def at_place(edit: Edit | None, place: str, back_from: int | None = None) -> AtPlace | None:
+    """The edit at one place; None where nothing is edited."""
     return None if edit is None else AtPlace(edit, place, back_from)
 
 
