@@ -5,8 +5,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 CPP = "src/rnnscope/native/cpp"
-# GCC 12 takes the undefined halves in its own headers for a mistake of ours.
-OPTIONS = ["-O3", "-std=c++17", "-Wno-maybe-uninitialized"]
+# GCC 12 takes the undefined halves in its own headers for a mistake of ours, and what a vector is returned in for something that
+# others call.
+OPTIONS = ["-O3", "-std=c++17", "-Wno-maybe-uninitialized", "-Wno-psabi"]
 
 setup(
     ext_modules=[

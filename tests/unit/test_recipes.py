@@ -11,6 +11,7 @@ import torch
 import rnnscope as rs
 from rnnscope.exceptions import OccupiedError, RecipeError, TrainingError, UnknownNameError
 from rnnscope.files import locked
+from rnnscope.native import recurrent as native
 from rnnscope.training import find_recipe, trainer
 from rnnscope.training.dropout import Dropout
 from rnnscope.training.initialisation import first_model
@@ -98,6 +99,35 @@ def test_rmsprop_by_hand() -> None:
         square = 0.95 * square + 0.05 * gradient**2
         expected -= 2e-3 * gradient / (math.sqrt(square) + 1e-8)
     assert float(layer.weight.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        rs.Recipe(),
+        rs.Recipe(gradient_clamp=0.5, gradient_norm=0.0),
+        rs.recipe("karpathy2015"),
+        rs.Recipe(optimiser="rmsprop", gradient_norm=0.7),
+    ],
+)
+def test_one_pass_over_the_weights_does_what_torchs_optimisers_do(recipe: rs.Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved() -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        layer = torch.nn.Linear(70, 1000)  # more than are summed at once, and more than a vector's multiple
+        optimiser = optimiser_for(recipe, layer)
+        optimiser.param_groups[0]["lr"] = 1e-2
+        norms = []
+        for _ in range(4):
+            for weights in layer.parameters():
+                weights.grad = torch.randn_like(weights)
+            norms.append(descend(recipe, optimiser, list(layer.parameters())))
+        kept = [value for weights in layer.parameters() for _, value in sorted(optimiser.state[weights].items())]
+        return [*norms, *(weights.detach() for weights in layer.parameters()), *kept]
+
+    found = moved()
+    monkeypatch.setattr(native, "PATH", None)
+    for ours, theirs in zip(found, moved(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=1e-7)
 
 
 def test_dropout_depends_on_seed_and_update_alone_and_keeps_the_mean() -> None:

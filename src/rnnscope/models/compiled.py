@@ -104,7 +104,8 @@ def walk(
         walked.cells[0] = cells
     if walked.reduced is not None:
         walked.reduced[0, :, :units] = hidden
-        walked.reduced[..., units:] = 0
+        if units % 2:
+            walked.reduced[..., units:] = 0
     layer, kept = _layer(cell, walked, weights)
     for kind, values in (held or {}).items():
         values = values.to(hidden.device, torch.float32)
@@ -132,7 +133,7 @@ def _layer(cell: str, walked: Walked, weights: Weights, *, forward: bool = True)
         if cell == "gru":
             bias[2 * units :] = weights.bias_input[2 * units :]
             pointers["bias"] = weights.bias_hidden[2 * units :].contiguous()
-        begin = bias if x.is_floating_point() else bias.new_empty(layer.symbols, len(bias)).copy_(weights.input.T).add_(bias)
+        begin = bias if x.is_floating_point() else _rows_of_symbols(weights.input, bias)
         pointers["begin"], pointers["panels"] = begin, _packed(weights.hidden[:gates].T, reduced)
         if gates < len(weights.hidden):
             pointers["candidate_panels"] = _packed(weights.hidden[gates:].T, reduced)
@@ -251,6 +252,14 @@ def _packed(matrix: Tensor, reduced: bool) -> Tensor:
     matrix = matrix.detach()
     native.pack(reduced, room.data_ptr(), matrix.data_ptr(), (depth, columns), (matrix.stride(0), matrix.stride(1)))
     return room
+
+
+def _rows_of_symbols(matrix: Tensor, bias: Tensor) -> Tensor:
+    """What each symbol adds to the gates, (symbols, columns), from the input's weights (columns, symbols)."""
+    (columns, symbols), (right, down) = matrix.shape, matrix.stride()
+    rows = torch.empty(symbols, columns)
+    native.lay_out(rows.data_ptr(), matrix.detach().data_ptr(), bias.data_ptr(), (symbols, columns), (down, right))
+    return rows
 
 
 def _point(structure: Structure, pointers: dict[str, Tensor | None] | dict[str, Tensor]) -> None:

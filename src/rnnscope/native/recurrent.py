@@ -65,13 +65,23 @@ class Readout(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Descent(ctypes.Structure):
+    _fields_ = [
+        ("n", c_int64), *((name, c_void_p) for name in ("weights", "gradients", "squares", "means")),
+        *((name, c_double) for name in ("rate", "smoothing", "momentum", "begun_squares", "begun_means")),
+        *((name, c_float) for name in ("epsilon", "bound", "scale")),
+    ]  # fmt: skip
+
+
 def _ours(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
     """The library, if it was compiled from these sources: another one would misread what it is handed."""
     if found is None or not hasattr(found, "layout"):
         return None
     found.layout.restype = c_int64
-    sizes = [ctypes.sizeof(each) for each in (Layer, Back, Readout)]
-    return found if found.layout() == sizes[0] << 20 | sizes[1] << 10 | sizes[2] else None
+    layout = 0
+    for each in (Layer, Back, Readout, Descent):
+        layout = layout << 10 | ctypes.sizeof(each)
+    return found if found.layout() == layout else None
 
 
 _COMPILED = library("recurrent")
@@ -137,6 +147,12 @@ def pack(reduced: bool, to: int, matrix: int, shape: tuple[int, int], strides: t
     _LIBRARY.pack(PATH, reduced, c_void_p(to), c_void_p(matrix), *map(c_int64, (*shape, *strides)))
 
 
+def lay_out(to: int, matrix: int, bias: int, shape: tuple[int, int], strides: tuple[int, int]) -> None:
+    """Copy a float32 matrix (rows, columns), its strides in elements, row by row, a bias (columns) added."""
+    assert _LIBRARY is not None
+    _LIBRARY.lay_out(PATH, *map(c_void_p, (to, matrix, bias)), *map(c_int64, (*shape, *strides)))
+
+
 def walk(reduced: bool, layer: Layer, back: Back | None = None) -> None:
     """Compute a layer's stretch; with `back`, its way back."""
     assert _LIBRARY is not None
@@ -151,15 +167,17 @@ def read_out(reduced: bool, readout: Readout) -> float:
     return float(readout.nats)
 
 
-def rmsprop(addresses: list[int], n: int, *, rate: float, smoothing: float, epsilon: float, bound: float) -> float:
-    """Update n weights at `addresses`: theirs, of gradients, of averages; all float32. Returns the sum of the gradients' squares.
-
-    As torch.optim.RMSprop does it, with gradients kept within ± `bound`, which may be infinite.
-    """
+def sum_of_squares(address: int, n: int) -> float:
+    """Of n numbers in float32."""
     assert _LIBRARY is not None
-    _LIBRARY.rmsprop.restype = c_double
-    options = (c_float(rate), c_double(smoothing), c_float(epsilon), c_float(bound))
-    return float(_LIBRARY.rmsprop(PATH, *map(c_void_p, addresses), c_int64(n), *options))
+    _LIBRARY.sum_of_squares.restype = c_double
+    return float(_LIBRARY.sum_of_squares(PATH, c_void_p(address), c_int64(n)))
+
+
+def descend(descent: Descent) -> None:
+    """Update weights as torch.optim.RMSprop or torch.optim.Adam do it, all in float32."""
+    assert _LIBRARY is not None
+    _LIBRARY.descend(PATH, ctypes.byref(descent))
 
 
 def at_the_ceiling(reduced: bool, times_over: int) -> float:

@@ -46,37 +46,51 @@ def learning_rate(recipe: Recipe, update: int, updates: int, epoch: int) -> floa
 @torch.no_grad()
 def descend(recipe: Recipe, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> Tensor:
     """Update the weights by gradients in bounds. Returns the gradients' norm before; not a number if any of them isn't."""
-    if isinstance(optimiser, torch.optim.RMSprop) and native.PATH is not None and not recipe.gradient_norm:
-        extras = [group[name] for group in optimiser.param_groups for name in ("momentum", "centered", "weight_decay", "maximize")]
-        if not any(extras) and all(p.device.type == "cpu" and p.dtype == torch.float32 and p.is_contiguous() for p in parameters):
-            return _by_rmsprop(recipe, optimiser)
+    if native.PATH is not None and _is_plain(optimiser):
+        return _at_once(recipe, optimiser)
     norm = bound_gradients(recipe, parameters)
     optimiser.step()
     return norm
 
 
-def _by_rmsprop(recipe: Recipe, optimiser: torch.optim.RMSprop) -> Tensor:
-    """torch's own passes over the weights, a handful, in one."""
+def _is_plain(optimiser: torch.optim.Optimizer) -> bool:
+    """Whether this is what `optimiser_for` makes on a processor, of weights that our pass over them knows."""
     (group,) = optimiser.param_groups
-    bound = recipe.gradient_clamp or math.inf
-    squares = []
-    for weights in group["params"]:
-        if weights.grad is None:
-            continue
-        state, gradient = optimiser.state[weights], weights.grad.contiguous()
-        if not state:
-            state |= {"step": torch.zeros(()), "square_avg": torch.zeros_like(weights)}
-        state["step"] += 1
-        whole = [tensor.data_ptr() for tensor in (weights, gradient, state["square_avg"])]
+    extras = ("momentum", "centered", "weight_decay", "maximize", "amsgrad")
+    if not isinstance(optimiser, (torch.optim.RMSprop, torch.optim.Adam)) or any(group.get(name) for name in extras):
+        return False
+    return all(p.device.type == "cpu" and p.dtype == torch.float32 and p.is_contiguous() for p in group["params"])
 
-        def update(part: range, _: int, whole: list[int] = whole) -> None:
+
+def _at_once(recipe: Recipe, optimiser: torch.optim.Optimizer) -> Tensor:
+    """torch's own passes over the weights, a handful, in one. The optimiser's state is torch's."""
+    (group,) = optimiser.param_groups
+    by_adam = isinstance(optimiser, torch.optim.Adam)
+    names = ("exp_avg_sq", "exp_avg") if by_adam else ("square_avg",)
+    momentum, smoothing = group["betas"] if by_adam else (0.0, group["alpha"])
+    moved = [(weights, weights.grad.contiguous()) for weights in group["params"] if weights.grad is not None]
+    norm = math.sqrt(math.fsum(native.sum_of_squares(gradient.data_ptr(), gradient.numel()) for _, gradient in moved))
+    same = {
+        "rate": group["lr"], "smoothing": smoothing, "momentum": momentum, "epsilon": group["eps"],
+        "bound": recipe.gradient_clamp or math.inf,
+        "scale": min(1.0, recipe.gradient_norm / (norm + 1e-6)) if recipe.gradient_norm else 1.0,
+    }  # fmt: skip
+    states = [optimiser.state[weights] for weights, _ in moved]
+    for (weights, _), state in zip(moved, states, strict=True):
+        if not state:
+            state |= {"step": torch.zeros(())} | {name: torch.zeros_like(weights) for name in names}
+    torch._foreach_add_([state["step"] for state in states], 1)
+    for (weights, gradient), state in zip(moved, states, strict=True):
+        step = state["step"].item() if by_adam else math.inf
+        begun = {"begun_squares": 1 - smoothing**step, "begun_means": 1 - momentum**step}
+        whole = [weights.data_ptr(), gradient.data_ptr(), *(state[name].data_ptr() for name in names)]
+
+        def update(part: range, _: int, whole: list[int] = whole, begun: dict[str, float] = begun) -> None:
             at = [address + 4 * part.start for address in whole]
-            squares.append(
-                native.rmsprop(at, len(part), rate=group["lr"], smoothing=group["alpha"], epsilon=group["eps"], bound=bound)
-            )
+            native.descend(native.Descent(len(part), *at, **same, **begun))
 
         side_by_side(shared(weights.numel(), _ALONE), update)
-    return torch.tensor(math.sqrt(math.fsum(squares)))
+    return torch.tensor(norm)
 
 
 @torch.no_grad()

@@ -36,6 +36,7 @@ namespace {
 #define TILES
 namespace amx {
 #include "recurrent/lanes512.h"
+#include "recurrent/several.h"
 #include "recurrent/functions.h"
 #include "recurrent/products.h"
 #include "recurrent/room.h"
@@ -48,6 +49,7 @@ namespace amx {
 #undef TILES
 namespace avx512_bf16 {
 #include "recurrent/lanes512.h"
+#include "recurrent/several.h"
 #include "recurrent/functions.h"
 #include "recurrent/products.h"
 #include "recurrent/room.h"
@@ -63,6 +65,7 @@ namespace avx512_bf16 {
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 namespace avx512 {
 #include "recurrent/lanes512.h"
+#include "recurrent/several.h"
 #include "recurrent/functions.h"
 #include "recurrent/products.h"
 #include "recurrent/room.h"
@@ -77,6 +80,7 @@ namespace avx512 {
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #include "recurrent/lanes256.h"
+#include "recurrent/several.h"
 #include "recurrent/functions.h"
 #include "recurrent/products.h"
 #include "recurrent/room.h"
@@ -103,7 +107,7 @@ struct Flushed {
 extern "C" {
 
 // Of what Python hands over: it looks whether it was made for these sources.
-int64_t layout() { return (sizeof(Layer) << 20 | sizeof(Back) << 10 | sizeof(Readout)); }
+int64_t layout() { return sizeof(Layer) << 30 | sizeof(Back) << 20 | sizeof(Readout) << 10 | sizeof(Descent); }
 
 // Whether tile registers are used: Linux has to allow a process their room, and they have to give the right sums.
 int32_t tile_use() {
@@ -138,6 +142,10 @@ void pack(int32_t path, int32_t reduced, void* to, const float* from, int64_t de
     (path == AVX2 ? avx2::pack<float> : avx512::pack<float>)(static_cast<float*>(to), from, depth, columns, down, right);
 }
 
+void lay_out(int32_t path, float* to, const float* from, const float* bias, int64_t rows, int64_t columns, int64_t down, int64_t right) {
+    (path == AVX2 ? avx2::lay_out : avx512::lay_out)(to, from, bias, rows, columns, down, right);
+}
+
 // A stretch, or, with `back`, its way back.
 void walk(int32_t path, int32_t reduced, const Layer* layer, const Back* back) {
     const Flushed flushed;
@@ -149,10 +157,14 @@ void walk(int32_t path, int32_t reduced, const Layer* layer, const Back* back) {
     (path == AVX2 ? avx2::walk<float> : avx512::walk<float>)(*layer, back);
 }
 
-double rmsprop(int32_t path, float* weights, const float* gradients, float* averages, int64_t n, float rate, double smoothing,
-               float epsilon, float bound) {
+double sum_of_squares(int32_t path, const float* at, int64_t n) {
     const Flushed flushed;
-    return (path == AVX2 ? avx2::rmsprop : avx512::rmsprop)(weights, gradients, averages, n, rate, smoothing, epsilon, bound);
+    return (path == AVX2 ? avx2::sum_of_squares : avx512::sum_of_squares)(at, n);
+}
+
+void descend(int32_t path, const Descent* descent) {
+    const Flushed flushed;
+    (path == AVX2 ? avx2::descend : avx512::descend)(*descent);
 }
 
 // For benchmarks; see products.h.

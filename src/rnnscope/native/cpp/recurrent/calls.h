@@ -50,3 +50,13 @@ struct Readout {
 };
 
 enum Cells { RNN, LSTM, GRU, PAPER_GRU };
+
+struct Descent {
+    int64_t n;
+    float* weights;
+    const float* gradients;
+    float *squares, *means;                        // averages of squares and, Adam's, of gradients; means: none for RMSprop
+    double rate, smoothing, momentum;              // smoothing: of squares; momentum: of means
+    double begun_squares, begun_means;             // what averages that began at 0 are short of: 1 − smoothingᵗ, or 1 for RMSprop
+    float epsilon, bound, scale;                   // gradients are kept within ± bound, then multiplied
+};

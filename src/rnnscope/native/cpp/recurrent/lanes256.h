@@ -25,6 +25,7 @@ INLINE V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE V least(V bound, V x) { return _mm256_min_ps(bound, x); }  // x where it isn't a number
 INLINE V most(V bound, V x) { return _mm256_max_ps(bound, x); }
 INLINE V rounded(V x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE V above_floor(V x) { return x - _mm256_floor_ps(x); }
 INLINE V times_power(V x, V n) {  // in two steps, since 2 ** n itself may be too small or too large for a float
     const __m256i half = _mm256_srai_epi32(_mm256_cvtps_epi32(n), 1), rest = _mm256_sub_epi32(_mm256_cvtps_epi32(n), half);
     const __m256i bias = _mm256_set1_epi32(127);
@@ -41,3 +42,4 @@ INLINE float largest(V x) {
     return most;
 }
 INLINE V inverse(V x) { return all(1) / x; }
+INLINE V nearly_inverse(V x) { return inverse(x); }

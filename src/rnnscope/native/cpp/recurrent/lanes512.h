@@ -22,7 +22,8 @@ INLINE V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE V least(V bound, V x) { return _mm512_min_ps(bound, x); }  // x where it isn't a number
 INLINE V most(V bound, V x) { return _mm512_max_ps(bound, x); }
 INLINE V rounded(V x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-INLINE V times_power(V x, V n) { return _mm512_scalef_ps(x, n); }
+INLINE V above_floor(V x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+INLINE V times_power(V x, V n) { return _mm512_scalef_ps(x, n); }  // n rounded down
 INLINE M less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE M known(V x) { return _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q); }
 INLINE V chosen(M mask, V x, V otherwise) { return _mm512_mask_blend_ps(mask, otherwise, x); }
@@ -30,9 +31,11 @@ INLINE V root(V x) { return _mm512_sqrt_ps(x); }
 INLINE float sum(V x) { return _mm512_reduce_add_ps(x); }
 INLINE float largest(V x) { return _mm512_reduce_max_ps(x); }
 
-// 1 / x for x from 1 up, by Newton's step from 14 bits: to the last but one bit, in a third of a division's time.
+INLINE V nearly_inverse(V x) { return _mm512_rcp14_ps(x); }  // to 14 bits
+
+// 1 / x for x from 1 up, by Newton's step from there: to the last but one bit, in a third of a division's time.
 INLINE V inverse(V x) {
-    const V near = _mm512_rcp14_ps(x);
+    const V near = nearly_inverse(x);
     return near * (all(2) - x * near);
 }
 

@@ -20,7 +20,8 @@ struct Walk {
         float *cells = l.cells ? l.cells + after * n : nullptr, *cells_before = l.cells ? l.cells + now * n : nullptr;
         if constexpr (PAIR<In> > 1) {
             float* hidden = l.hidden + l.from * n;
-            return {rows, n, sums, gates, cells, hidden, cells_before, hidden, static_cast<In*>(l.reduced) + after * l.hidden_row, before(t), l.hidden_row, t, l.from, l.held};
+            const bool wanted = Cell::passes || t + 1 == l.time;
+            return {rows, n, sums, gates, cells, wanted ? hidden : nullptr, cells_before, hidden, static_cast<In*>(l.reduced) + after * l.hidden_row, before(t), l.hidden_row, t, l.from, l.held};
         } else {
             return {rows, n, gates, gates, cells, l.hidden + after * n, cells_before, l.hidden + now * n, nullptr, before(t), n, t, l.from, l.held};
         }
@@ -72,7 +73,7 @@ struct Walk {
             const Step<In> s = step(t);
             const Backward<In> back = {static_cast<const In*>(b.received) + (t * l.batch + l.from) * b.received_row, b.received_row,
                                        b.to_hidden + l.from * n, b.to_cell ? b.to_cell + l.from * n : nullptr, delta.at, delta_row};
-            const Rows carried = {back.hidden, n, nullptr};
+            const Rows carried = Cell::passes ? Rows{back.hidden, n, nullptr} : nothing;
             const In* panels = static_cast<const In*>(b.panels);
             if constexpr (paper) {
                 Cell::backward(s, back, opened.at, opened_row);
@@ -90,7 +91,7 @@ struct Walk {
             const In* through_input = delta.at + Cell::to_input * n;
             if (!l.inputs) {
                 const int64_t* ids = l.ids + t * l.batch + l.from;
-                for (int64_t r = 0; r < rows; ++r) add_up(to_input.sums.at + ids[r] * columns, through_input + r * delta_row, delta_row, columns, 1);
+                for (int64_t r = 0; r < rows; ++r) add_up(to_input.sums.at + ids[r] * to_input.row, through_input + r * delta_row, delta_row, columns, 1);
             } else {
                 inputs.take(kept, x(t), l.x_row, rows);
                 if (b.to_x) {
@@ -103,15 +104,15 @@ struct Walk {
             const int64_t groups = kept * deltas.groups * PAIR<In>;
             const Columns<In> recurrent = deltas.from(Cell::to_recurrent * n);
             if constexpr (paper) {
-                accumulate<In>(to_recurrent.sums.at, columns, n, 2 * n, groups, hiddens.from(0), recurrent);
-                accumulate<In>(to_recurrent.sums.at + 2 * n, columns, n, n, groups, openeds.from(0), deltas.from(2 * n));
+                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, 2 * n, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at + 2 * n, to_recurrent.row, n, n, groups, openeds.from(0), deltas.from(2 * n));
             } else {
-                accumulate<In>(to_recurrent.sums.at, columns, n, columns, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, columns, groups, hiddens.from(0), recurrent);
             }
-            if (l.inputs) accumulate<In>(to_input.sums.at, columns, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
+            if (l.inputs) accumulate<In>(to_input.sums.at, to_input.row, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
             kept = 0;
         }
-        if (!l.inputs) add_up(b.to_bias + Cell::to_input * n, to_input.sums.at, columns, columns, l.symbols);  // each row went to one symbol
+        if (!l.inputs) add_up(b.to_bias + Cell::to_input * n, to_input.sums.at, to_input.row, columns, l.symbols);  // each row went to one symbol
     }
 };
 

@@ -19,16 +19,6 @@ struct Tile {
     V at[R][C];
 };
 
-// Loops whose counter is known when this is compiled: only then does a tile stay in registers.
-template <class F, int... I>
-INLINE void unrolled(F f, std::integer_sequence<int, I...>) {
-    (f(std::integral_constant<int, I>{}), ...);
-}
-template <int N, class F>
-INLINE void times(F f) {
-    unrolled(f, std::make_integer_sequence<int, N>{});
-}
-
 // tile += rows · panel, over `depth` groups of terms. Rows are `row` apart and go on by `onward` with each group.
 template <int R, int C, class In>
 INLINE void multiply(Tile<R, C>& tile, const In* rows, int64_t row, int64_t onward, const In* panel, int64_t next, int64_t depth) {
@@ -78,6 +68,15 @@ void pack(In* to, const float* from, int64_t depth, int64_t columns, int64_t dow
                 if constexpr (PAIR<In> == 2) store_pairs(to, row(k), row(k + 1));
                 else store(to, row(k), mask_of(LANES));
             }
+    }
+}
+
+// A matrix (rows, columns) with a bias added to each row. Element (r, j) comes from r · down + j · right.
+inline void lay_out(float* to, const float* from, const float* bias, int64_t rows, int64_t columns, int64_t down, int64_t right) {
+    for (int64_t j0 = 0; j0 < columns; j0 += LANES) {  // strips, so that lines of the cache are used whole
+        const M m = mask_of(columns - j0);
+        const V more = load(bias + j0, m);
+        for (int64_t r = 0; r < rows; ++r) store(to + r * columns + j0, spread(from + r * down + j0 * right, right, m) + more, m);
     }
 }
 
@@ -133,14 +132,12 @@ INLINE void across(int64_t columns, F f) {
     if (j < columns) f(j, mask_of(columns - j));
 }
 
-inline void arrange(float* to, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
-    const int64_t row = ceiling(columns, LANES) * LANES;
+inline void arrange(float* to, int64_t row, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
     for (int64_t r = 0; r < rows; ++r)
         across(columns, [&](int64_t j, M m) INLINE_LAMBDA { store(to + r * row + j, load(from + r * from_row + j, m), mask_of(LANES)); });
 }
 #ifdef BFLOAT16
-inline void arrange(bf16* to, const bf16* from, int64_t from_row, int64_t rows, int64_t columns) {
-    const int64_t row = ceiling(columns, LANES) * LANES * 2;
+inline void arrange(bf16* to, int64_t row, const bf16* from, int64_t from_row, int64_t rows, int64_t columns) {
     for (int64_t r = 0; r < rows; r += 2)
         across(columns, [&](int64_t j, M m) INLINE_LAMBDA {
             store_pairs(to + r / 2 * row + 2 * j, from + r * from_row + j, r + 1 < rows ? from + (r + 1) * from_row + j : nullptr, m);

@@ -19,18 +19,18 @@ void read_out(Readout& o) {
             V total = all(0);
             for (int64_t j = 0; j < o.symbols; j += LANES) {
                 const M m = mask_of(o.symbols - j);
-                const V p = chosen(m, exponential<float>(load(logit + j, m) - all(highest)), all(0));
+                const V p = chosen(m, exponential_for<In>(load(logit + j, m) - all(highest)), all(0));
                 store(logit + j, p, m);
                 total = total + p;
             }
             const float all_of_them = sum(total), scale = o.scale / all_of_them;
             o.nats += highest - chosen_logit;
             if ((totals *= all_of_them) > 1e250) o.nats += std::log(totals), totals = 1;  // a logarithm for each row would be felt
-            logit[target] -= all_of_them;
             for (int64_t j = 0; j < o.symbols; j += LANES) {
                 const M m = mask_of(o.symbols - j);
                 store(delta.at + r * row + j, load(logit + j, m) * all(scale), m);
             }
+            store(delta.at + r * row + target, all((logit[target] - all_of_them) * scale), mask_of(1));
         }
         product<In>(rows, delta.at, row, o.symbols, static_cast<const In*>(o.back_panels), n, {zeros.at, 0, nullptr}, back.at, n);
         In* to = static_cast<In*>(o.to_hidden) + first * o.to_hidden_row;

@@ -20,15 +20,18 @@ struct Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
+// Vectors from one row to the next: an odd number, since rows that lie a power of two apart meet in the same few places of the cache.
+constexpr int64_t apart(int64_t columns) { return (ceiling(columns, LANES) | 1) * LANES; }
+
 // Room for what `accumulate` multiplies, of some steps. A vector more: where it reads columns from the middle on, to a whole one.
 template <class In>
 struct Arranged {
     Scratch<In> room;
     int64_t columns, row, groups;
     Arranged(int64_t steps, int64_t rows, int64_t columns_)
-        : room(ceiling(steps * ceiling(rows, PAIR<In>) * PAIR<In>, DEEP<In>) * DEEP<In> * ceiling(columns_, LANES) * LANES + LANES * PAIR<In>),
-          columns(columns_), row(ceiling(columns_, LANES) * LANES * PAIR<In>), groups(ceiling(rows, PAIR<In>)) {}
-    void take(int64_t step, const In* from, int64_t from_row, int64_t rows) { arrange(room.at + step * groups * row, from, from_row, rows, columns); }
+        : room(ceiling(steps * ceiling(rows, PAIR<In>) * PAIR<In>, DEEP<In>) * DEEP<In> * apart(columns_) + LANES * PAIR<In>), columns(columns_),
+          row(apart(columns_) * PAIR<In>), groups(ceiling(rows, PAIR<In>)) {}
+    void take(int64_t step, const In* from, int64_t from_row, int64_t rows) { arrange(room.at + step * groups * row, row, from, from_row, rows, columns); }
     Columns<In> from(int64_t column) const { return {room.at + column * PAIR<In>, row}; }
 };
 
@@ -36,14 +39,15 @@ struct Arranged {
 struct Turned {
     Scratch<float> sums;
     float* into;
-    const int64_t rows, columns;
-    Turned(float* into_, int64_t rows_, int64_t columns_) : sums(rows_ * columns_), into(into_), rows(rows_), columns(columns_) {}
+    const int64_t rows, columns, row;
+    Turned(float* into_, int64_t rows_, int64_t columns_)
+        : sums(rows_ * apart(columns_)), into(into_), rows(rows_), columns(columns_), row(apart(columns_)) {}
     ~Turned() {
         for (int64_t i0 = 0; i0 < rows; i0 += LANES)  // strips, so that lines of the cache are used whole
             for (int64_t j = 0; j < columns; ++j) {
                 float* to = into + j * rows + i0;
                 const M m = mask_of(rows - i0);
-                store(to, load(to, m) + spread(sums.at + i0 * columns + j, columns, m), m);
+                store(to, load(to, m) + spread(sums.at + i0 * row + j, row, m), m);
             }
     }
     Turned(const Turned&) = delete;

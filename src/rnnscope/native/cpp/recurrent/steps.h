@@ -1,7 +1,8 @@
 // The cells, element by element: a step from the sums that products have made, and its way back. Equations: `models/cells.py`.
 //
 // Of each step `saved` blocks of units are kept. Its way back makes `deltas` blocks: from `to_recurrent` on those that go back
-// through the recurrent weights, from `to_input` on those that go back through the input's.
+// through the recurrent weights, from `to_input` on those that go back through the input's. Where the state before a step `passes`
+// into the one after it, some of the gradient goes back past the weights.
 
 template <class In>  // gates, as they wait for the way back
 using Kept = std::conditional_t<sizeof(In) == 2, half, float>;
@@ -11,7 +12,7 @@ struct Step {
     int64_t rows, units;
     float* sums;                                // gates come in, (rows, saved · units); may lie where they go
     Kept<In>* gates;                            // and go
-    float *cells, *hidden;                      // of this step
+    float *cells, *hidden;                      // of this step; hidden: none where `reduced` is all that is asked for later
     const float *cells_before, *hidden_before;  // of the last one; hidden_before may be hidden
     In* reduced;                                // hidden, once more, as products want it; none where that is float
     const In* reduced_before;                   // and that of the last step, which may be hidden_before
@@ -49,7 +50,7 @@ INLINE V hold(const Step<In>& s, int what, int64_t r, int64_t j, V x, M m) {
 
 template <class In>
 INLINE void show(const Step<In>& s, int64_t r, int64_t j, V h, M m) {
-    store(s.hidden + r * s.units + j, h, m);
+    if (s.hidden) store(s.hidden + r * s.units + j, h, m);
     if constexpr (PAIR<In> > 1) store(s.reduced + r * s.reduced_row + j, h, m);
 }
 
@@ -69,6 +70,7 @@ INLINE V slope_of_tanh(V x) { return all(1) - x * x; }
 
 struct Rnn {
     static constexpr int saved = 1, columns = 1, deltas = 1, to_recurrent = 0, to_input = 0;
+    static constexpr bool passes = false;
 
     template <class In>
     static void forward(const Step<In>& s) {
@@ -83,13 +85,13 @@ struct Rnn {
     static void backward(const Step<In>& s, const Backward<In>& b) {
         elements(s.rows, s.units, [&](int64_t r, int64_t j, int64_t at, M m) INLINE_LAMBDA {
             store(b.delta + r * b.delta_row + j, received(s, b, r, j, m) * slope_of_tanh(load(s.gates + at, m)), m);
-            store(b.hidden + at, all(0), m);
         });
     }
 };
 
 struct Lstm {
     static constexpr int saved = 4, columns = 4, deltas = 4, to_recurrent = 0, to_input = 0;
+    static constexpr bool passes = false;  // that of the cell is no product's
 
     template <class In>
     static void forward(const Step<In>& s) {
@@ -97,8 +99,11 @@ struct Lstm {
             const int64_t first = r * saved * s.units + j;
             const float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V i = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), f = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
-            const V g = hold(s, 2, r, j, hyperbolic<In>(load(sum + 2 * s.units, m)), m), o = hold(s, 3, r, j, logistic<In>(load(sum + 3 * s.units, m)), m);
+            const V candidate = load(sum + 2 * s.units, m);
+            const Several<4> over = over_logistic<In>(Several<4>{load(sum, m), load(sum + s.units, m), candidate + candidate, load(sum + 3 * s.units, m)});
+            const V i = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m);
+            const V f = hold(s, 1, r, j, inverse(over.at[1]), m);  // whose errors are multiplied at every step
+            const V g = hold(s, 2, r, j, hyperbolic<In>(candidate, over.at[2]), m), o = hold(s, 3, r, j, inverse_for<In>(over.at[3]), m);
             const V c = hold(s, CELL_STATE, r, j, fma(f, load(s.cells_before + at, m), i * g), m);
             store(gate, i, m), store(gate + s.units, f, m), store(gate + 2 * s.units, g, m), store(gate + 3 * s.units, o, m);
             store(s.cells + at, c, m);
@@ -119,7 +124,6 @@ struct Lstm {
             store(delta + 2 * s.units, dc * i * slope_of_tanh(g), m);
             store(delta + 3 * s.units, dh * shown * slope(o), m);
             store(b.cells + at, dc * f, m);
-            store(b.hidden + at, all(0), m);
         });
     }
 };
@@ -128,6 +132,7 @@ struct Lstm {
 // Back go the candidate's through U, r, z, and the candidate's through W.
 struct Gru {
     static constexpr int saved = 4, columns = 3, deltas = 4, to_recurrent = 0, to_input = 1;
+    static constexpr bool passes = true;
 
     template <class In>
     static void forward(const Step<In>& s) {
@@ -135,7 +140,8 @@ struct Gru {
             const int64_t first = r * saved * s.units + j;
             const float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V reset = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), z = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
+            const Several<2> over = over_logistic<In>(Several<2>{load(sum, m), load(sum + s.units, m)});
+            const V reset = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
             const V inner = load(sum + 3 * s.units, m), n = hold(s, 2, r, j, hyperbolic<In>(fma(reset, inner, load(sum + 2 * s.units, m))), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m), store(gate + 3 * s.units, within<In>(inner), m);
             const V h = fma(z, load(s.hidden_before + at, m), (all(1) - z) * n);  // exact where z is 0 or 1
@@ -162,6 +168,7 @@ struct Gru {
 // The paper's: r acts before the matrix, z = 1 overwrites. The candidate's product needs r ∘ h₋₁, so that a step has two halves.
 struct PaperGru {
     static constexpr int saved = 3, columns = 3, deltas = 3, to_recurrent = 0, to_input = 0;
+    static constexpr bool passes = true;
 
     template <class In>
     static void open(const Step<In>& s, In* opened, int64_t row) {
@@ -169,7 +176,8 @@ struct PaperGru {
             const int64_t first = r * saved * s.units + j;
             float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
-            const V reset = hold(s, 0, r, j, logistic<In>(load(sum, m)), m), z = hold(s, 1, r, j, logistic<In>(load(sum + s.units, m)), m);
+            const Several<2> over = over_logistic<In>(Several<2>{load(sum, m), load(sum + s.units, m)});
+            const V reset = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(sum + s.units, z, m);
             store(opened + r * row + j, reset * load(s.hidden_before + at, m), m);
         });
