@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,25 @@ class Network(nn.Module, Recurrent):
         logits, state = self(ids, state, between=between)
         nats = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
         return nats * scale, {name: value.detach() for name, value in state.items()}
+
+    def differentiate(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        state: State,
+        scale: float,
+        *,
+        reduced: bool = False,
+        between: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, State]:
+        """`loss`, and its gradients added to every parameter's `grad`; `reduced`: what is multiplied is bfloat16."""
+        with self._multiplying(reduced):
+            loss, state = self.loss(ids, targets, state, scale, between=between)
+        torch.autograd.backward(loss)
+        return loss.detach(), state
+
+    def _multiplying(self, reduced: bool) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
 
     @property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""The compiled kernel in torch's autograd: a layer over a stretch, the softmax's loss, and both for a whole network at once."""
+"""Derivatives by the compiled kernel: of a layer and of the softmax's loss for torch's autograd, and of a whole network at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,8 @@ def loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scale: f
     return found
 
 
-def loss_of_network(
+@torch.no_grad()
+def of_network(
     cell: Cell,
     layers: Sequence[Weights],
     readout: tuple[Tensor, Tensor],
@@ -33,15 +34,28 @@ def loss_of_network(
     ids: Tensor,
     targets: Tensor,
     scale: float,
-) -> tuple[Tensor, list[Named]]:
-    """`loss` of a stack of layers that reads symbol numbers (time, batch), and each layer's states after it.
+) -> tuple[float, list[Named], list[Tensor]]:
+    """`loss` of a stack of layers that reads symbol numbers (time, batch), each layer's states after it, and the gradients of
+    each layer's four weights and of the readout's two.
 
-    No gradient goes to the `states` before it.
+    All that an update needs, without autograd: its way from layer to layer is felt with small networks.
     """
-    flat = [weight for weights in layers for weight in weights[:4]]
-    found = _Network.apply(cell, ids, targets, states, scale, *flat, *readout)  # type: ignore[no-untyped-call]
-    last = iter(found[1:])
-    return found[0], [{name: next(last) for name in cell.states} for _ in layers]
+    reduced, x, walks = _reduced(), ids, []
+    for state, weights in zip(states, layers, strict=True):
+        walks.append(compiled.walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=reduced))
+        x = walks[-1].shown
+    read = compiled.read_out(x, *readout, targets, scale, reduced=reduced)
+    last = [walked.last for walked in walks]
+    received: Tensor | None = read.to_hidden
+    gradients = [read.to_weight, read.to_bias]
+    for k in reversed(range(len(layers))):
+        ends = [torch.zeros_like(value) for value in last[k]]
+        assert received is not None
+        received, _, _, found = compiled.way_back(
+            cell.name, walks.pop(), layers[k], received, ends[0], ends[1] if len(ends) > 1 else None, wants_x=k > 0
+        )
+        gradients = found + gradients
+    return read.loss, [dict(zip(cell.states, each, strict=False)) for each in last], gradients
 
 
 class _Stretch(torch.autograd.Function):
@@ -78,41 +92,6 @@ class _Loss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, received: Tensor) -> tuple[Any, ...]:
         return (*_times(received, ctx.saved_tensors), None, None)
-
-
-class _Network(torch.autograd.Function):
-    """All that an update needs, without a way through autograd from layer to layer: for small networks that is felt."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, cell: Cell, ids: Tensor, targets: Tensor, states: Sequence[Named], scale: float, *parameters: Tensor
-    ) -> tuple[Tensor, ...]:
-        *flat, weight, bias = parameters
-        layers = [Weights(*flat[k : k + 4]) for k in range(0, len(flat), 4)]
-        reduced, x, walks = _reduced(), ids, []
-        for state, weights in zip(states, layers, strict=True):
-            walks.append(compiled.walk(cell.name, x, state["hidden"], state.get("cell"), weights, reduced=reduced))
-            x = walks[-1].shown
-        read = compiled.read_out(x, weight, bias, targets, scale, reduced=reduced)
-        last = [walked.last for walked in walks]
-        received: Tensor | None = read.to_hidden
-        gradients = [read.to_weight, read.to_bias]
-        for k in reversed(range(len(layers))):
-            ends = [torch.zeros_like(value) for value in last[k]]
-            assert received is not None
-            received, _, _, found = compiled.way_back(
-                cell.name, walks.pop(), layers[k], received, ends[0], ends[1] if len(ends) > 1 else None, wants_x=k > 0
-            )
-            gradients = found + gradients
-        ctx.save_for_backward(*gradients)
-        ended = [value for each in last for value in each]
-        ctx.mark_non_differentiable(*ended)
-        return torch.tensor(read.loss), *ended
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, received: Tensor, *_: Tensor) -> tuple[Any, ...]:
-        return (None, None, None, None, None, *_times(received, ctx.saved_tensors))
 
 
 def _reduced() -> bool:

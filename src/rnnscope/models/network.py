@@ -105,18 +105,36 @@ class RecurrentLM(Network):
         weight, bias = self.readout.weight, self.readout.bias
         if not compiled.computes(weight):
             return super().loss(ids, targets, state, scale, between=between)
-        state = state or self.begin(ids.shape[1])
-        if between or not self._at_once(state):
-            x, last = self._shown(ids, state, between)
-            return gradients.loss(x, weight, bias, targets, scale), {name: value.detach() for name, value in last.items()}
-        layers, first = zip(*((layer.weights, _of_layer(state, k, layer)) for k, layer in enumerate(self.stack)), strict=True)
-        found, after = gradients.loss_of_network(self.stack[0].cell, layers, (weight, bias), first, ids, targets, scale)
-        return found, {f"layer{k}/{name}": value for k, named in enumerate(after) for name, value in named.items()}
+        x, last = self._shown(ids, state, between)
+        return gradients.loss(x, weight, bias, targets, scale), {name: value.detach() for name, value in last.items()}
 
-    def _at_once(self, state: State) -> bool:
-        """Whether gradients are wanted, of the weights only, and every layer is ours as it is: no hook looks on."""
-        wanted = torch.is_grad_enabled() and not any(value.requires_grad for value in state.values())
-        return wanted and all(layer.is_plain and compiled.covers(layer.cell, layer.weights) for layer in self.stack)
+    def differentiate(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        state: State,
+        scale: float,
+        *,
+        reduced: bool = False,
+        between: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, State]:
+        with self._multiplying(reduced):
+            found = None if between else self._at_once(ids, targets, state or self.begin(ids.shape[1]), scale)
+        return found or super().differentiate(ids, targets, state, scale, reduced=reduced, between=between)
+
+    def _at_once(self, ids: Tensor, targets: Tensor, state: State, scale: float) -> tuple[Tensor, State] | None:
+        """None where the kernel doesn't know a layer, where one isn't as it was made, a hook looks on or a weight is frozen."""
+        stack, readout = self.stack, (self.readout.weight, self.readout.bias)
+        layers = [layer.weights for layer in stack]
+        weights = [*(w for layer in layers for w in layer[:4]), *readout]
+        plain = all(layer.is_plain and compiled.covers(layer.cell, given) for layer, given in zip(stack, layers, strict=True))
+        if not (plain and compiled.computes(readout[0]) and all(w.requires_grad for w in weights)):
+            return None
+        first = [_of_layer(state, k, layer) for k, layer in enumerate(stack)]
+        loss, after, found = gradients.of_network(stack[0].cell, layers, readout, first, ids, targets, scale)
+        for parameter, gradient in zip(weights, found, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return torch.tensor(loss), {f"layer{k}/{name}": value for k, named in enumerate(after) for name, value in named.items()}
 
     def _shown(self, ids: Tensor, state: State | None, between: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, State]:
         """What the softmax sees, and the state after."""

@@ -193,12 +193,12 @@ class _Training:
         inputs, due = given["inputs"], given["due"]
         state = {name: given[name] for name in self.state}
         symbols = len(inputs) * self.batch
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            loss, state = self.model.loss(inputs, given["targets"], state, 1 / symbols, between=self.dropout)
         for weights in self.weights:
             weights.grad = None
-        torch.autograd.backward(loss)
-        nats = loss.detach() * symbols
+        loss, state = self.model.differentiate(
+            inputs, given["targets"], state, 1 / symbols, reduced=self.reduced, between=self.dropout
+        )
+        nats = loss * symbols
         self.group.add([nats, due, *(p.grad for p in self.weights if p.grad is not None)])
         norm = descend(self.recipe, self.optimiser, self.weights)
         self.unseen += torch.stack([nats, self.number(symbols), norm]).double()
