@@ -11,6 +11,7 @@ struct Walk {
         else return l.hidden + (t * l.batch + l.from) * n;
     }
     int64_t before_row() const { return PAIR<In> > 1 ? l.hidden_row : n; }
+    const In* received(int64_t t, const Back& b) const { return static_cast<const In*>(b.received) + (t * l.batch + l.from) * b.received_row; }
     const In* x(int64_t t) const { return static_cast<const In*>(l.x) + (t * l.batch + l.from) * l.x_row; }
 
     // `sums`: where gates come in, if that isn't where they go
@@ -25,6 +26,18 @@ struct Walk {
         } else {
             return {rows, n, gates, gates, cells, l.hidden + after * n, cells_before, l.hidden + now * n, nullptr, before(t), n, t, l.from, l.held};
         }
+    }
+
+    // What the way back reads of a step, if there is one.
+    Soon soon(int64_t t, const Back& b) const {
+        Soon found;
+        if (t < 0) return found;
+        const Step<In> s = step(t);
+        found.add(s.gates, rows * Cell::saved * n * sizeof(Kept<In>));
+        found.add(before(t), rows * before_row() * sizeof(In));
+        if (l.cells) found.add(s.cells_before, rows * n * sizeof(float));
+        found.add(received(t, b), rows * b.received_row * sizeof(In));
+        return found;
     }
 
     void forward() const {
@@ -71,7 +84,7 @@ struct Walk {
         Arranged<In> deltas(some, rows, width), hiddens(some, rows, n), openeds(some, rows, paper ? n : 0), inputs(some, rows, wide);
         for (int64_t t = l.time - 1, kept = 0; t >= 0; --t) {
             const Step<In> s = step(t);
-            const Backward<In> back = {static_cast<const In*>(b.received) + (t * l.batch + l.from) * b.received_row, b.received_row,
+            const Backward<In> back = {received(t, b), b.received_row,
                                        b.to_hidden + l.from * n, b.to_cell ? b.to_cell + l.from * n : nullptr, delta.at, delta_row};
             const Rows carried = Cell::passes ? Rows{back.hidden, n, nullptr} : nothing;
             const In* panels = static_cast<const In*>(b.panels);
@@ -104,10 +117,10 @@ struct Walk {
             const int64_t groups = kept * deltas.groups * PAIR<In>;
             const Columns<In> recurrent = deltas.from(Cell::to_recurrent * n);
             if constexpr (paper) {
-                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, 2 * n, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, 2 * n, groups, hiddens.from(0), recurrent, soon(t - 1, b));
                 accumulate<In>(to_recurrent.sums.at + 2 * n, to_recurrent.row, n, n, groups, openeds.from(0), deltas.from(2 * n));
             } else {
-                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, columns, groups, hiddens.from(0), recurrent);
+                accumulate<In>(to_recurrent.sums.at, to_recurrent.row, n, columns, groups, hiddens.from(0), recurrent, soon(t - 1, b));
             }
             if (l.inputs) accumulate<In>(to_input.sums.at, to_input.row, l.inputs, columns, groups, inputs.from(0), deltas.from(Cell::to_input * n));
             kept = 0;

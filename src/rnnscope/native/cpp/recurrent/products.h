@@ -145,10 +145,40 @@ inline void arrange(bf16* to, int64_t row, const bf16* from, int64_t from_row, i
 }
 #endif
 
+// What will be read next and is no longer in a near cache: fetched little by little while products are made, which leave the way to
+// memory idle.
+class Soon {
+    struct {
+        const char* at;
+        int64_t lines;
+    } parts[4] = {};
+    int64_t count = 0, part = 0, each = 0;
+
+  public:
+    void add(const void* at, int64_t bytes) { parts[count++] = {static_cast<const char*>(at), bytes / 64}; }
+    void share(int64_t times_over) {  // in how many portions
+        int64_t lines = 0;
+        for (int64_t k = 0; k < count; ++k) lines += parts[k].lines;
+        each = ceiling(lines, times_over);
+    }
+    INLINE void fetch() {
+        for (int64_t k = 0; k < each && part < count;) {
+            auto& now = parts[part];
+            if (now.lines == 0) {
+                ++part;
+                continue;
+            }
+            _mm_prefetch(now.at, _MM_HINT_T1);
+            now.at += 64, --now.lines, ++k;
+        }
+    }
+};
+
 // into (m, n), its rows `row` apart, += downᵀ (m, rows) · across (rows, n)
 template <class In>
-void accumulate(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Columns<In> down, Columns<In> across) {
+void accumulate(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Columns<In> down, Columns<In> across, Soon soon = {}) {
     const int64_t groups = ceiling(rows, PAIR<In>);
+    soon.share(ceiling(n, WIDE * LANES) * ceiling(m, TALL));
     for (int64_t j0 = 0; j0 < n; j0 += WIDE * LANES) {
         const int64_t left = n - j0;
         of_size<WIDE>(left < WIDE * LANES ? ceiling(left, LANES) : WIDE, [&](auto c_) INLINE_LAMBDA {
@@ -159,6 +189,7 @@ void accumulate(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Co
                     constexpr int R = r_;
                     Tile<R, C> tile;
                     float* at = into + i0 * row + j0;
+                    soon.fetch();
                     times<R>([&](auto r) INLINE_LAMBDA {
                         times<C>([&](auto c) INLINE_LAMBDA { tile.at[r][c] = load(at + r * row + c * LANES, c == C - 1 ? last : every); });
                     });

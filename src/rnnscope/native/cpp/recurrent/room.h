@@ -20,8 +20,11 @@ struct Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
-// Vectors from one row to the next: an odd number, since rows that lie a power of two apart meet in the same few places of the cache.
-constexpr int64_t apart(int64_t columns) { return (ceiling(columns, LANES) | 1) * LANES; }
+// Numbers from one row to the next: rows that lie kilobytes apart, and a power of two, would meet in the same few places of the cache.
+constexpr int64_t apart(int64_t columns) {
+    const int64_t vectors = ceiling(columns, LANES);
+    return (vectors % 32 ? vectors : vectors + 1) * LANES;
+}
 
 // Room for what `accumulate` multiplies, of some steps. A vector more: where it reads columns from the middle on, to a whole one.
 template <class In>
@@ -56,7 +59,7 @@ struct Turned {
 
 // into (columns) += the sum of rows
 template <class In>
-void add_up(float* into, const In* from, int64_t row, int64_t columns, int64_t rows) {
+INLINE void add_up(float* into, const In* from, int64_t row, int64_t columns, int64_t rows) {
     across(columns, [&](int64_t j, M m) INLINE_LAMBDA {
         V sum = load(into + j, m);
         for (int64_t r = 0; r < rows; ++r) sum = sum + load(from + r * row + j, m);

@@ -141,9 +141,10 @@ INLINE void turn(bf16* to, int64_t to_row, const bf16* from, int64_t from_row, i
 }
 
 template <>
-void accumulate<bf16>(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Columns<bf16> down, Columns<bf16> across) {
+void accumulate<bf16>(float* into, int64_t row, int64_t m, int64_t n, int64_t rows, Columns<bf16> down, Columns<bf16> across, Soon soon) {
     const int64_t groups = ceiling(rows, 2), deep = ceiling(groups, SQUARE), turned_row = deep * 2 * SQUARE;
     Scratch<bf16> turned(2 * SQUARE * turned_row);
+    soon.share(ceiling(m, 2 * SQUARE) * ceiling(n, 2 * SQUARE));
     for (int64_t i0 = 0; i0 < m; i0 += 2 * SQUARE)
         of_size<2>(ceiling(m - i0, SQUARE), [&](auto a_) INLINE_LAMBDA {
             constexpr int A = a_;
@@ -155,6 +156,7 @@ void accumulate<bf16>(float* into, int64_t row, int64_t m, int64_t n, int64_t ro
                 of_size<2>(ceiling(n - j0, SQUARE), [&](auto b_) INLINE_LAMBDA {
                     constexpr int B = b_;
                     Sums<A, B> sums;
+                    soon.fetch();
                     sums.add(turned.at, turned_row, across.at + j0 * 2, across.row, deep);
                     float* at = into + i0 * row + j0;
                     sums.store_onto([&](int64_t r) INLINE_LAMBDA { return at + r * row; }, at, row, std::min<int64_t>(m - i0, A * SQUARE), n - j0);
