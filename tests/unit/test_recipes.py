@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import torch
 import rnnscope as rs
 from rnnscope.exceptions import OccupiedError, RecipeError, TrainingError, UnknownNameError
 from rnnscope.files import locked
+from rnnscope.models.threads import computing
 from rnnscope.native import recurrent as native
-from rnnscope.training import find_recipe, trainer
+from rnnscope.training import find_recipe, optimisation, trainer
 from rnnscope.training.dropout import Dropout
 from rnnscope.training.initialisation import first_model
 from rnnscope.training.optimisation import bound_gradients, descend, learning_rate, optimiser_for
@@ -106,11 +108,16 @@ def test_rmsprop_by_hand() -> None:
     [
         rs.Recipe(),
         rs.Recipe(gradient_clamp=0.5, gradient_norm=0.0),
+        rs.Recipe(gradient_clamp=0.5, gradient_norm=0.3),
         rs.recipe("karpathy2015"),
         rs.Recipe(optimiser="rmsprop", gradient_norm=0.7),
     ],
 )
 def test_one_pass_over_the_weights_does_what_torchs_optimisers_do(recipe: rs.Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_pass = Mock(wraps=native.descend)
+    monkeypatch.setattr(native, "descend", one_pass)
+    monkeypatch.setattr(optimisation, "_ALONE", 2**13)  # so that threads share it
+
     def moved() -> list[torch.Tensor]:
         torch.manual_seed(1)
         layer = torch.nn.Linear(70, 1000)  # more than are summed at once, and more than a vector's multiple
@@ -124,7 +131,9 @@ def test_one_pass_over_the_weights_does_what_torchs_optimisers_do(recipe: rs.Rec
         kept = [value for weights in layer.parameters() for _, value in sorted(optimiser.state[weights].items())]
         return [*norms, *(weights.detach() for weights in layer.parameters()), *kept]
 
-    found = moved()
+    with computing(3, by_kernel=True):
+        found = moved()
+    assert one_pass.call_count == 4 * (3 + 1)
     monkeypatch.setattr(native, "PATH", None)
     for ours, theirs in zip(found, moved(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=1e-7)

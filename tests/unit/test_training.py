@@ -1,6 +1,7 @@
 """Training: that it learns, and that a run is never lost, damaged unseen, or resumed as something else."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import rnnscope as rs
 from rnnscope import files
@@ -202,9 +204,20 @@ def test_a_run_killed_between_its_first_files_goes_on(run: rs.Run, recipe: rs.Re
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(
     recipe: rs.Recipe, corpus: rs.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.nn.utils, "get_total_norm", lambda gradients: torch.tensor(float("nan")))
+    differentiate = rs.RecurrentLM.differentiate
+
+    def spoiling(self: rs.RecurrentLM, *given: Any, **named: Any) -> Any:
+        found = differentiate(self, *given, **named)
+        gradient = self.stack[0].weight_hh.grad
+        assert gradient is not None
+        gradient[0, 0] = math.nan
+        return found
+
+    monkeypatch.setattr(rs.RecurrentLM, "differentiate", spoiling)
     with pytest.raises(TrainingError, match="the gradient became nan at update 0"):
         rs.train(recipe, corpus, tmp_path / "run")
+    kept = [load_file(path) for path in (tmp_path / "run").rglob("*.safetensors")]
+    assert kept and all(value.isfinite().all() for tensors in kept for value in tensors.values())
 
 
 def test_the_precision_that_was_used_is_written_down(run: rs.Run) -> None:

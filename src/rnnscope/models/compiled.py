@@ -27,7 +27,7 @@ def knows(cell: str, *, reduced: bool) -> bool:
 
 def covers(cell: Cell, weights: Weights) -> bool:
     """Whether this cell can be computed here."""
-    return cell.name in CELLS and computes(weights.hidden)
+    return cell.name in CELLS and all(computes(w) for w in weights[:4])
 
 
 def computes(w: Tensor) -> bool:
@@ -176,9 +176,9 @@ def way_back(
     layer, kept = _layer(cell, walked, weights, forward=False)
     sums = [
         {
-            "to_input": torch.zeros(weights.input.shape),
-            "to_recurrent": torch.zeros(weights.hidden.shape),
-            "to_bias": torch.zeros(DELTAS[cell] * units),
+            "to_input": _zeros(*weights.input.shape),
+            "to_recurrent": _zeros(*weights.hidden.shape),
+            "to_bias": _zeros(DELTAS[cell] * units),
         }
         for _ in shared(batch, _ROWS)
     ]
@@ -212,11 +212,11 @@ def read_out(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, scal
     (symbols, units), (time, batch) = weight.shape, targets.shape
     hidden, targets = _operand(hidden, reduced), targets.contiguous()
     to_hidden = torch.empty(hidden.shape, dtype=hidden.dtype)
-    pointers = {"bias": bias, "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
+    pointers = {"bias": bias.detach().contiguous(), "panels": _packed(weight.T, reduced), "back_panels": _packed(weight, reduced)}
     readout = native.Readout(units=units, symbols=symbols, scale=scale, hidden_row=_row(hidden), to_hidden_row=units)
     _point(readout, pointers)
     parts = shared(time, -(-_ROWS // batch))
-    sums = [{"to_weight": torch.zeros(symbols, units), "to_bias": torch.zeros(symbols)} for _ in parts]
+    sums = [{"to_weight": _zeros(symbols, units), "to_bias": _zeros(symbols)} for _ in parts]
     nats = [0.0] * len(parts)
 
     def compute(part: range, k: int) -> None:
@@ -245,6 +245,10 @@ def _row(x: Tensor) -> int:
     return x.stride(1) if batch > 1 else x.stride(0) if time > 1 else width
 
 
+def _zeros(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.float32)
+
+
 def _packed(matrix: Tensor, reduced: bool) -> Tensor:
     """A matrix (depth, columns) as products want it."""
     depth, columns = matrix.shape
@@ -257,7 +261,7 @@ def _packed(matrix: Tensor, reduced: bool) -> Tensor:
 def _rows_of_symbols(matrix: Tensor, bias: Tensor) -> Tensor:
     """What each symbol adds to the gates, (symbols, columns), from the input's weights (columns, symbols)."""
     (columns, symbols), (right, down) = matrix.shape, matrix.stride()
-    rows = torch.empty(symbols, columns)
+    rows = torch.empty(symbols, columns, dtype=torch.float32)
     native.lay_out(rows.data_ptr(), matrix.detach().data_ptr(), bias.data_ptr(), (symbols, columns), (down, right))
     return rows
 

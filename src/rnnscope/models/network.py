@@ -123,12 +123,14 @@ class RecurrentLM(Network):
         return found or super().differentiate(ids, targets, state, scale, reduced=reduced, between=between)
 
     def _at_once(self, ids: Tensor, targets: Tensor, state: State, scale: float) -> tuple[Tensor, State] | None:
-        """None where the kernel doesn't know a layer, where one isn't as it was made, a hook looks on or a weight is frozen."""
+        """None where the kernel doesn't know a layer, where one isn't as it was made, or where autograd would do more: for a hook,
+        for a weight that is frozen or is made from others.
+        """
         stack, readout = self.stack, (self.readout.weight, self.readout.bias)
         layers = [layer.weights for layer in stack]
         weights = [*(w for layer in layers for w in layer[:4]), *readout]
         plain = all(layer.is_plain and compiled.covers(layer.cell, given) for layer, given in zip(stack, layers, strict=True))
-        if not (plain and compiled.computes(readout[0]) and all(w.requires_grad for w in weights)):
+        if not (plain and all(map(compiled.computes, readout)) and all(map(_is_plain, weights))):
             return None
         first = [_of_layer(state, k, layer) for k, layer in enumerate(stack)]
         loss, after, found = gradients.of_network(stack[0].cell, layers, readout, first, ids, targets, scale)
@@ -189,6 +191,12 @@ class RecurrentLM(Network):
             x = signals["hidden"]
         named["logits"] = linear(x[-1], self.readout.weight.detach(), self.readout.bias.detach())
         return named
+
+
+def _is_plain(weight: Tensor) -> bool:
+    """Whether all that autograd would do with its gradient is to keep it."""
+    hooks = (weight._backward_hooks, weight._post_accumulate_grad_hooks)
+    return weight.requires_grad and weight.is_leaf and not any(hooks)
 
 
 def _of_layer(state: State, k: int, layer: Layer) -> Named:

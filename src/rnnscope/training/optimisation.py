@@ -55,9 +55,9 @@ def descend(recipe: Recipe, optimiser: torch.optim.Optimizer, parameters: list[n
 
 def _is_plain(optimiser: torch.optim.Optimizer) -> bool:
     """Whether this is what `optimiser_for` makes on a processor, of weights that our pass over them knows."""
-    (group,) = optimiser.param_groups
+    group, *others = optimiser.param_groups
     extras = ("momentum", "centered", "weight_decay", "maximize", "amsgrad")
-    if not isinstance(optimiser, (torch.optim.RMSprop, torch.optim.Adam)) or any(group.get(name) for name in extras):
+    if others or not isinstance(optimiser, (torch.optim.RMSprop, torch.optim.Adam)) or any(group.get(name) for name in extras):
         return False
     return all(p.device.type == "cpu" and p.dtype == torch.float32 and p.is_contiguous() for p in group["params"])
 
@@ -79,7 +79,8 @@ def _at_once(recipe: Recipe, optimiser: torch.optim.Optimizer) -> Tensor:
     for (weights, _), state in zip(moved, states, strict=True):
         if not state:
             state |= {"step": torch.zeros(())} | {name: torch.zeros_like(weights) for name in names}
-    torch._foreach_add_([state["step"] for state in states], 1)
+    if states:
+        torch._foreach_add_([state["step"] for state in states], 1)
     for (weights, gradient), state in zip(moved, states, strict=True):
         step = state["step"].item() if by_adam else math.inf
         begun = {"begun_squares": 1 - smoothing**step, "begun_means": 1 - momentum**step}

@@ -104,10 +104,19 @@ bool walked(int32_t path, bool reduced, int64_t cell, int64_t time, int64_t batc
     return finite(kept, reduced) && finite(hidden) && finite(to_hidden) && finite(to_recurrent) && finite(to_bias) &&
            finite(to_input) && finite(to_weight) && std::isfinite(readout.nats);
 }
+bool updated(int32_t path, int64_t n, bool with_means) {
+    auto weights = drawn(n), squares = drawn(n), means = drawn(n), rows = drawn(n * 3);
+    const auto gradients = drawn(n), bias = drawn(3);
+    for (float& square : squares) square = std::fabs(square);
+    lay_out(path, rows.data(), gradients.data(), bias.data(), n / 3, 3, 1, n / 3);
+    const Descent descent = {n, weights.data(), gradients.data(), squares.data(), with_means ? means.data() : nullptr, 0.01, 0.9, 0.8, 0.1, 0.2, 1e-8f, 0.2f, 0.5f};
+    descend(path, &descent);
+    return finite(weights) && finite(squares) && finite(means) && finite(rows) && std::isfinite(sum_of_squares(path, gradients.data(), n));
+}
 }  // namespace
 
 int main() {
-    const int64_t shapes[][5] = {{1, 1, 1, 1, 2}, {3, 5, 7, 3, 11}, {2, 13, 16, 17, 16}, {4, 7, 33, 20, 5}, {2, 100, 45, 45, 87}, {1, 6, 65, 64, 65}};
+    const int64_t shapes[][5] = {{1, 1, 1, 1, 2}, {3, 5, 7, 3, 11}, {2, 13, 16, 17, 16}, {4, 7, 33, 20, 5}, {2, 100, 45, 45, 87}, {1, 6, 65, 64, 65}, {2, 5, 128, 64, 9}};
     int walks = 0;
     for (int32_t path = AVX2; path <= best_path(); ++path)
         for (bool reduced : {false, true})
@@ -121,6 +130,10 @@ int main() {
                             return 1;
                         }
                     }
+    for (int32_t path = AVX2; path <= best_path(); ++path)
+        for (int64_t n : {1, 3, 16, 37, 4100})
+            for (bool with_means : {false, true})
+                if (!updated(path, n, with_means)) return std::printf("not a number: path %d, %d weights\n", path, int(n)), 1;
     std::printf("%d walks\n", walks);
     return walks ? 0 : 1;
 }

@@ -42,4 +42,3 @@ INLINE float largest(V x) {
     return most;
 }
 INLINE V inverse(V x) { return all(1) / x; }
-INLINE V nearly_inverse(V x) { return inverse(x); }

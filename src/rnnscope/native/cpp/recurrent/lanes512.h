@@ -31,11 +31,10 @@ INLINE V root(V x) { return _mm512_sqrt_ps(x); }
 INLINE float sum(V x) { return _mm512_reduce_add_ps(x); }
 INLINE float largest(V x) { return _mm512_reduce_max_ps(x); }
 
-INLINE V nearly_inverse(V x) { return _mm512_rcp14_ps(x); }  // to 14 bits
-
-// 1 / x for x from 1 up, by Newton's step from there: to the last but one bit, in a third of a division's time.
+// 1 / x for x from 1 up, by Newton's step from 14 bits: to the last but one bit, in a third of a division's time. Without the step
+// networks learned worse, by 0.005 nats (LSTM 1×64, ten epochs).
 INLINE V inverse(V x) {
-    const V near = nearly_inverse(x);
+    const V near = _mm512_rcp14_ps(x);
     return near * (all(2) - x * near);
 }
 

@@ -20,7 +20,7 @@ struct Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
-// Numbers from one row to the next: rows that lie kilobytes apart, and a power of two, would meet in the same few places of the cache.
+// Numbers from one row to the next: rows that lie a multiple of 32 vectors apart would meet in the same few places of the cache.
 constexpr int64_t apart(int64_t columns) {
     const int64_t vectors = ceiling(columns, LANES);
     return (vectors % 32 ? vectors : vectors + 1) * LANES;

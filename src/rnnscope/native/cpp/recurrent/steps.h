@@ -101,9 +101,8 @@ struct Lstm {
             Kept<In>* gate = s.gates + first;
             const V candidate = load(sum + 2 * s.units, m);
             const Several<4> over = over_logistic<In>(Several<4>{load(sum, m), load(sum + s.units, m), candidate + candidate, load(sum + 3 * s.units, m)});
-            const V i = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m);
-            const V f = hold(s, 1, r, j, inverse(over.at[1]), m);  // whose errors are multiplied at every step
-            const V g = hold(s, 2, r, j, hyperbolic<In>(candidate, over.at[2]), m), o = hold(s, 3, r, j, inverse_for<In>(over.at[3]), m);
+            const V i = hold(s, 0, r, j, inverse(over.at[0]), m), f = hold(s, 1, r, j, inverse(over.at[1]), m);
+            const V g = hold(s, 2, r, j, hyperbolic<In>(candidate, over.at[2]), m), o = hold(s, 3, r, j, inverse(over.at[3]), m);
             const V c = hold(s, CELL_STATE, r, j, fma(f, load(s.cells_before + at, m), i * g), m);
             store(gate, i, m), store(gate + s.units, f, m), store(gate + 2 * s.units, g, m), store(gate + 3 * s.units, o, m);
             store(s.cells + at, c, m);
@@ -141,7 +140,7 @@ struct Gru {
             const float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
             const Several<2> over = over_logistic<In>(Several<2>{load(sum, m), load(sum + s.units, m)});
-            const V reset = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
+            const V reset = hold(s, 0, r, j, inverse(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
             const V inner = load(sum + 3 * s.units, m), n = hold(s, 2, r, j, hyperbolic<In>(fma(reset, inner, load(sum + 2 * s.units, m))), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(gate + 2 * s.units, n, m), store(gate + 3 * s.units, within<In>(inner), m);
             const V h = fma(z, load(s.hidden_before + at, m), (all(1) - z) * n);  // exact where z is 0 or 1
@@ -177,7 +176,7 @@ struct PaperGru {
             float* sum = s.sums + first;
             Kept<In>* gate = s.gates + first;
             const Several<2> over = over_logistic<In>(Several<2>{load(sum, m), load(sum + s.units, m)});
-            const V reset = hold(s, 0, r, j, inverse_for<In>(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
+            const V reset = hold(s, 0, r, j, inverse(over.at[0]), m), z = hold(s, 1, r, j, inverse(over.at[1]), m);
             store(gate, reset, m), store(gate + s.units, z, m), store(sum + s.units, z, m);
             store(opened + r * row + j, reset * load(s.hidden_before + at, m), m);
         });
