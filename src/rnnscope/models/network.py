@@ -103,24 +103,10 @@ class RecurrentLM(Network):
         self, ids: Tensor, targets: Tensor, state: State, scale: float, *, between: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, State]:
         weight, bias = self.readout.weight, self.readout.bias
-        if not compiled.computes(weight):
+        if not (compiled.computes(weight) and compiled.computes(bias)):
             return super().loss(ids, targets, state, scale, between=between)
         x, last = self._shown(ids, state, between)
         return gradients.loss(x, weight, bias, targets, scale), {name: value.detach() for name, value in last.items()}
-
-    def differentiate(
-        self,
-        ids: Tensor,
-        targets: Tensor,
-        state: State,
-        scale: float,
-        *,
-        reduced: bool = False,
-        between: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Tensor, State]:
-        with self._multiplying(reduced):
-            found = None if between else self._at_once(ids, targets, state or self.begin(ids.shape[1]), scale)
-        return found or super().differentiate(ids, targets, state, scale, reduced=reduced, between=between)
 
     def _at_once(self, ids: Tensor, targets: Tensor, state: State, scale: float) -> tuple[Tensor, State] | None:
         """None where the kernel doesn't know a layer, where one isn't as it was made, or where autograd would do more: for a hook,
@@ -132,6 +118,7 @@ class RecurrentLM(Network):
         plain = all(layer.is_plain and compiled.covers(layer.cell, given) for layer, given in zip(stack, layers, strict=True))
         if not (plain and all(map(compiled.computes, readout)) and all(map(_is_plain, weights))):
             return None
+        state = state or self.begin(ids.shape[1])
         first = [_of_layer(state, k, layer) for k, layer in enumerate(stack)]
         loss, after, found = gradients.of_network(stack[0].cell, layers, readout, first, ids, targets, scale)
         for parameter, gradient in zip(weights, found, strict=True):
